@@ -1,0 +1,1 @@
+"""The engine's contract: configuration, instruction set and register map."""

@@ -1,0 +1,1 @@
+"""The integer graph: typed tensors and operators with exact integer meaning."""
