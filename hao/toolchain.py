@@ -84,6 +84,8 @@ def find_libpython() -> Path | None:
     own = [sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LIBPL")]
     folders = [*own, f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/lib64"]
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    name: str | None
+    folder: str | None
     for name in [*names, f"libpython{version}.so.1.0", f"libpython{version}.so"]:
         for folder in folders:
             if name and folder and ".so" in name and (Path(folder) / name).exists():

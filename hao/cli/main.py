@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from hao.errors import HaoError
@@ -36,6 +35,10 @@ def boards(name: Annotated[str, typer.Argument(help="a board, or the path of a b
     show_board(name) if name else list_boards()
 
 
+# typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up
+_ClickError: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code (``docs/exit-codes.md``)."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
@@ -48,13 +51,11 @@ def run(arguments: list[str]) -> int:
     except HaoError as error:
         print(f"hao: {error}", file=sys.stderr)
         return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message(), file=sys.stderr)
+    except _ClickError as error:
+        text = str(getattr(error, "message", error))
+        print(text if "Usage:" in text else f"hao: {text}\n  see: hao --help", file=sys.stderr)
         return 2
-    except click.ClickException as error:
-        print(f"hao: {error.format_message()}\n  see: hao --help", file=sys.stderr)
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("hao: interrupted", file=sys.stderr)
         return 130
     return result if isinstance(result, int) else 0
