@@ -1,0 +1,168 @@
+"""The simulated board as a device: a Verilated engine behind the same registers, buffers and interrupt as silicon."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hao.errors import SimulationError
+from hao.runtime.memory import BoardMemory, CachedBuffer
+from hao.runtime.timing import DramTiming, TimingStruct
+
+MEMORY_BASE = 0x08_4000_0000
+"""Where the simulated DRAM begins: above 32 bits, so that no address is right by being truncated."""
+
+TAP_DTYPE = np.dtype([("unit", "<u4"), ("sequence", "<u4"), ("pixel", "<u4"), ("cycle", "<u4"), ("data", "u1", 16)])
+TapArray = npt.NDArray[np.void]
+
+_OK, _TIMEOUT = 0, 1
+_CHUNK_CYCLES = 20_000
+
+
+def _load(library: Path) -> ctypes.CDLL:
+    lib = ctypes.CDLL(str(library))
+    handle, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
+    signatures: dict[str, tuple[object, list[object]]] = {
+        "new": (handle, [u64, u64]),
+        "delete": (None, [handle]),
+        "memory": (ctypes.POINTER(ctypes.c_uint8), [handle]),
+        "reset": (ctypes.c_int, [handle, ctypes.POINTER(TimingStruct)]),
+        "read": (ctypes.c_int, [handle, u32, ctypes.POINTER(u32), ctypes.POINTER(u32)]),
+        "write": (ctypes.c_int, [handle, u32, u32, ctypes.POINTER(u32)]),
+        "wait": (ctypes.c_int, [handle, u64]),
+        "cycle": (u64, [handle]),
+        "message": (ctypes.c_char_p, [handle]),
+        "tap_enable": (None, [handle, ctypes.c_int]),
+        "tap_count": (u64, [handle]),
+        "taps": (ctypes.c_void_p, [handle]),
+        "trace": (ctypes.c_int, [handle, ctypes.c_char_p]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(lib, f"hao_sim_{name}")
+        function.restype, function.argtypes = result, arguments
+    return lib
+
+
+class SimulatedBoard:
+    """One Verilated engine with its DRAM; see ``hao.runtime.device.Device``. Call ``close`` or use it as a context manager.
+
+    Args:
+        library: from ``hao.runtime.verilated.build_model``.
+        timing: of the DRAM.
+        memory_bytes: size of the simulated DRAM.
+        progress: called with the cycles simulated so far, every few thousand cycles of a wait.
+
+    Raises:
+        SimulationError: the model cannot be created.
+    """
+
+    name = "rtl"
+
+    def __init__(
+        self, library: Path, timing: DramTiming, memory_bytes: int = 1 << 26, progress: Callable[[int], None] | None = None
+    ) -> None:
+        self._lib = _load(library)
+        self._handle = self._lib.hao_sim_new(MEMORY_BASE, memory_bytes)
+        if not self._handle:
+            raise SimulationError(f"the model {library.name} cannot be created", "simulate a smaller memory")
+        pointer = self._lib.hao_sim_memory(self._handle)
+        self._memory = BoardMemory(MEMORY_BASE, np.ctypeslib.as_array(pointer, (memory_bytes,)), timing.seed)
+        self._progress = progress
+        self.timing = timing
+        self.reset()
+
+    def __enter__(self) -> SimulatedBoard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model; buffers must not be used afterwards."""
+        if self._handle:
+            self._lib.hao_sim_delete(self._handle)
+            self._handle = None
+
+    @property
+    def cycles(self) -> int:
+        """Cycles simulated since the model was created."""
+        return int(self._lib.hao_sim_cycle(self._handle))
+
+    def _check(self, status: int, doing: str) -> None:
+        if status == _OK:
+            return
+        message = bytes(self._lib.hao_sim_message(self._handle)).decode("utf-8", "replace").strip()
+        why = " ".join(message.split()) if message else "no answer"
+        raise SimulationError(f"the simulation stopped in cycle {self.cycles} while {doing}: {why}", "the engine or its model is at fault")
+
+    def reset(self) -> None:
+        """Pull the hardware reset and set the DRAM's timing.
+
+        Raises:
+            SimulationError: an assertion failed.
+        """
+        self._check(self._lib.hao_sim_reset(self._handle, ctypes.byref(self.timing.struct())), "resetting")
+
+    def mmio_read(self, offset: int) -> int:
+        """The register at byte ``offset``; see ``Device``."""
+        value, response = ctypes.c_uint32(), ctypes.c_uint32()
+        status = self._lib.hao_sim_read(self._handle, offset, ctypes.byref(value), ctypes.byref(response))
+        self._check(status, f"reading register 0x{offset:03X}")
+        if response.value:
+            raise SimulationError(f"register 0x{offset:03X} answered a read with error {response.value}")
+        return value.value
+
+    def mmio_write(self, offset: int, value: int) -> None:
+        """Write the register at byte ``offset``; see ``Device``."""
+        response = ctypes.c_uint32()
+        status = self._lib.hao_sim_write(self._handle, offset, value, ctypes.byref(response))
+        self._check(status, f"writing register 0x{offset:03X}")
+        if response.value:
+            raise SimulationError(f"register 0x{offset:03X} answered a write with error {response.value}")
+
+    def allocate(self, size: int) -> CachedBuffer:
+        """A buffer of ``size`` bytes; see ``Device``."""
+        return self._memory.allocate(size)
+
+    def release_all(self) -> None:
+        """Give all buffers back."""
+        self._memory.release_all()
+
+    def wait_interrupt(self, timeout_cycles: int) -> bool:
+        """Simulate until the interrupt or the time-out; see ``Device``."""
+        left = timeout_cycles
+        while left > 0:
+            status = self._lib.hao_sim_wait(self._handle, min(left, _CHUNK_CYCLES))
+            if status == _OK:
+                return True
+            if status != _TIMEOUT:
+                self._check(status, "running")
+            left -= _CHUNK_CYCLES
+            if self._progress is not None:
+                self._progress(self.cycles)
+        return False
+
+    def enable_taps(self, enable: bool) -> None:
+        """Keep the result words of the compute units from now on (or drop them); forgets those kept so far."""
+        self._lib.hao_sim_tap_enable(self._handle, int(enable))
+
+    def taps(self) -> TapArray:
+        """The result words kept, in order of time, as a copy of type ``TAP_DTYPE``."""
+        count = int(self._lib.hao_sim_tap_count(self._handle))
+        if count == 0:
+            return np.zeros(0, TAP_DTYPE)
+        raw = ctypes.string_at(self._lib.hao_sim_taps(self._handle), count * TAP_DTYPE.itemsize)
+        return np.frombuffer(raw, TAP_DTYPE)
+
+    def trace(self, path: Path) -> None:
+        """Write a waveform of everything from now on to ``path``.
+
+        Raises:
+            SimulationError: the model was built without tracing.
+        """
+        if self._lib.hao_sim_trace(self._handle, str(path).encode()) != _OK:
+            raise SimulationError("this model was built without waveforms", "build it with trace vcd or fst")
