@@ -107,7 +107,7 @@ def _check_conv(node: Conv | DeformConv, inputs: list[TensorType], reach: list[B
     hint = f"{ACCUMULATOR_BITS} signed bits: at most {ACCUMULATOR_MAX}; fewer weight bits or a wider weight scale"
     _require(node, bound <= ACCUMULATOR_MAX, f"its accumulator reaches {bound}", hint)
     if isinstance(node, DeformConv):
-        inside = DISPLACEMENT_MIN <= reach[1][0] and reach[1][1] <= DISPLACEMENT_MAX
+        inside = reach[1][0] >= DISPLACEMENT_MIN and reach[1][1] <= DISPLACEMENT_MAX
         _require(node, inside, f"displacements in {reach[1]}", f"inside [{DISPLACEMENT_MIN}, {DISPLACEMENT_MAX}]")
         _require(node, inputs[0].bits <= 8, "reads the image", "only dense convolutions read the image")
     elif inputs[0].bits > 8:

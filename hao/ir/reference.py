@@ -53,12 +53,18 @@ def execute(graph: Graph, image: npt.NDArray[np.uint8]) -> dict[str, Tensor]:
     """
     tensors: dict[str, Tensor] = {}
     for node in graph.nodes:
-        if isinstance(node, Input):
-            tensors[node.name] = _read(node, image)
-        else:
-            value = _run(node, [tensors[name] for name in node.inputs])
-            tensors[node.name] = np.ascontiguousarray(value, dtype=np.int32)
+        tensors[node.name] = compute(node, [tensors[name] for name in node.inputs], image)
     return tensors
+
+
+def compute(node: Node, inputs: Sequence[Tensor], image: npt.NDArray[np.uint8]) -> Tensor:
+    """The tensor of one node from those that it reads; ``image`` is read by the input node alone.
+
+    Raises:
+        DataError: the image is not of the input's shape or type.
+    """
+    value = _read(node, image) if isinstance(node, Input) else _run(node, inputs)
+    return np.ascontiguousarray(value, dtype=np.int32)
 
 
 def outputs(graph: Graph, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -91,7 +97,7 @@ def _requant(acc: npt.NDArray[np.int64], rule: Requant) -> npt.NDArray[np.int64]
     return requantize(acc + rule.bias[column], rule.multiplier[column], rule.shift[column], rule.lo, rule.hi)
 
 
-def _read(node: Input, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+def _read(node: Input, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.integer]:
     if image.dtype != np.uint8 or image.shape != node.shape:
         raise DataError(
             f"image {node.name!r}: {image.dtype} of shape {image.shape}", f"unsigned bytes of shape {node.shape} (channels, height, width)"
@@ -112,7 +118,7 @@ def _taps(kernel: int, stride: int, height: int, width: int) -> Iterable[tuple[i
 
 
 @singledispatch
-def _run(node: Node, inputs: Sequence[Tensor]) -> npt.NDArray[np.integer]:
+def _run(node: Node, _inputs: Sequence[Tensor]) -> npt.NDArray[np.integer]:
     raise GraphError(f"{type(node).__name__} {node.name!r} is of no kind that the reference knows")
 
 
@@ -185,7 +191,7 @@ def _(node: Requantize, inputs: Sequence[Tensor]) -> npt.NDArray[np.integer]:
 
 
 @_run.register
-def _(node: Concat, inputs: Sequence[Tensor]) -> npt.NDArray[np.integer]:
+def _(_node: Concat, inputs: Sequence[Tensor]) -> npt.NDArray[np.integer]:
     return np.concatenate(inputs)
 
 
@@ -202,5 +208,5 @@ def _(node: Shuffle, inputs: Sequence[Tensor]) -> npt.NDArray[np.integer]:
 
 
 @_run.register
-def _(node: Upsample, inputs: Sequence[Tensor]) -> npt.NDArray[np.integer]:
+def _(_node: Upsample, inputs: Sequence[Tensor]) -> npt.NDArray[np.integer]:
     return inputs[0].repeat(2, axis=1).repeat(2, axis=2)

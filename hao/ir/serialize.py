@@ -100,10 +100,9 @@ def load_graph(path: str | os.PathLike[str]) -> Graph:
 
 def pack_nibbles(values: IntArray) -> npt.NDArray[np.uint8]:
     """Signed values of up to four bits, flattened, two a byte, the first in the low nibble; padded with 0 to full bytes."""
-    flat = np.asarray(values).astype(np.int8).ravel()
-    flat = np.concatenate([flat, np.zeros(flat.size % 2, dtype=np.int8)]).view(np.uint8) & 0xF
-    packed: npt.NDArray[np.uint8] = flat[0::2] | flat[1::2] << 4
-    return packed
+    signed = np.asarray(values).astype(np.int8).ravel()
+    nibbles = np.append(signed, np.zeros(signed.size % 2, dtype=np.int8)).view(np.uint8) & 0xF
+    return (nibbles[0::2] | nibbles[1::2] << 4).astype(np.uint8)
 
 
 def unpack_nibbles(packed: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> IntArray:
@@ -176,7 +175,7 @@ def _decode(structure: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> G
             stored = arrays[f"n{index}.weight"]
             shape = values["weight"]
             values["weight"] = unpack_nibbles(stored, shape) if values["weight_bits"] <= 4 else stored.astype(np.int64).reshape(shape)
-            vectors = {label: arrays[f"n{index}.{label}"].astype(np.int64) for label in _STORED}
-            values["requant"] = Requant(**vectors, **values["requant"])
+            bias, multiplier, shift = (arrays[f"n{index}.{label}"].astype(np.int64) for label in _STORED)
+            values["requant"] = Requant(bias, multiplier, shift, **values["requant"])
         nodes.append(kind(**values))
     return Graph(structure["name"], tuple(nodes), tuple(structure["outputs"]), structure["metadata"])

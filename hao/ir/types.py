@@ -28,13 +28,13 @@ Bounds = tuple[int, int]
 """Smallest and largest value that a tensor can hold, inclusive."""
 
 
-def infer(graph: Graph) -> dict[str, TensorType]:
-    """Type of every tensor, by name, in graph order.
+def infer(graph: Graph, known: Mapping[str, TensorType] | None = None) -> dict[str, TensorType]:
+    """Type of every tensor, by name, in graph order; ``known`` types of tensors that come before the graph's own.
 
     Raises:
         GraphError: a name is unknown or used twice, or the inputs of a node do not fit it; the node is named.
     """
-    types: dict[str, TensorType] = {}
+    types: dict[str, TensorType] = dict(known or {})
     for node in graph.nodes:
         if node.name in types:
             raise GraphError(f"two nodes are called {node.name!r}", "names of tensors are unique")
@@ -102,7 +102,7 @@ def _same(node: Node, source: TensorType, shape: Shape) -> TensorType:
 
 
 @singledispatch
-def _result(node: Node, inputs: Sequence[TensorType]) -> TensorType:
+def _result(node: Node, _inputs: Sequence[TensorType]) -> TensorType:
     raise _fail(node, "is of no kind that the integer graph knows")
 
 
