@@ -96,12 +96,12 @@ class RandomBuilder:
         """Displacement by a 1x1 convolution ``name.scale`` clipped to ``d_range``, then the deformable convolution."""
         low, high = d_range
         matrix = self._weights((1, self.types[source].shape[0], 1, 1), weight_bits)
-        spread = self._deviation(matrix, source)
+        sums = np.tensordot(matrix[0, :, 0, 0], self.values[source].astype(np.int64), 1)
+        spread = sums.std() if sums.std() > 1 else self._deviation(matrix, source)[0]
         # The middle of the range plus about a third of it to either side: every displacement occurs, some are clipped.
-        target = max((high - low) / 3, 0.4)
-        multiplier, shift = dyadic(np.clip(target / spread, SCALE_MIN, SCALE_MAX))
-        bias = np.round((low + high) / 2 * np.exp2(shift) / multiplier).astype(np.int64)
-        rule = Requant(np.clip(bias, -(1 << 24), 1 << 24), multiplier, shift, low, high, 8, True)
+        multiplier, shift = dyadic(np.clip(np.array([max((high - low) / 3, 0.4)]) / spread, SCALE_MIN, SCALE_MAX))
+        bias = np.rint((low + high) / 2 * np.exp2(shift) / multiplier - sums.mean()).astype(np.int64)
+        rule = Requant(np.clip(bias, -(1 << 25), 1 << 25), multiplier, shift, low, high, 8, True)
         step = self._add(Conv(f"{name}.scale", (source,), matrix, weight_bits, rule, scale=1.0))
         weight = self._weights((self.types[source].shape[0], 1, 3, 3), weight_bits)
         return self._add(DeformConv(name, (source, step), weight, weight_bits, self._requant(weight, source, signed)))
