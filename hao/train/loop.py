@@ -1,0 +1,207 @@
+"""The training loop, float and quantization-aware."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hao.data.cache import crop_shard
+from hao.data.shapes import CLASSES
+from hao.errors import TrainingError
+from hao.models.codenet import CONFIGS, build
+from hao.train.evaluate import average_precision, detect, displacement_histograms, scenes
+from hao.train.feed import Batch, Feed, ahead, normalize
+from hao.train.losses import detection_loss
+from hao.train.recipe import Phase, Recipe
+from hao.train.state import Run, load_weights, read_checkpoint
+
+Prepare = Callable[[nn.Module], nn.Module]
+Listener = Callable[[dict[str, Any]], None]
+
+_REPORT_EVERY = 15.0
+_CLIP_NORM = 10.0
+_CROPS_CHECKED = 2
+
+
+def learning_rate(phase: Phase, step: int) -> float:
+    """Rate at ``step``: a linear rise, then a cosine down to ``phase.final`` of the peak."""
+    steps = steps_of(phase)
+    rise = max(1, round(steps * phase.warmup))
+    if step < rise:
+        return phase.rate * (step + 1) / rise
+    share = (step - rise) / max(1, steps - rise)
+    return phase.rate * (phase.final + (1 - phase.final) * (1 + math.cos(math.pi * share)) / 2)
+
+
+def steps_of(phase: Phase) -> int:
+    """Steps of a phase; the last one may see a few pictures more than asked."""
+    return -(-phase.images // phase.batch)
+
+
+class Trainer:
+    """Runs a recipe from where its checkpoint stands to its end.
+
+    Args:
+        recipe: what to do.
+        folder: where ``<name>.safetensors`` and ``<name>.log`` (one JSON object a line) go.
+        data: folder of rendered pictures; filled on demand.
+        initial: float weights to start from (an export or a checkpoint), used when there is nothing to resume.
+        prepare: turns the float network into the one that is trained, e.g. by inserting quantizers.
+        listen: called with every record that goes to the log.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        data: Path,
+        initial: Path | None = None,
+        prepare: Prepare | None = None,
+        listen: Listener | None = None,
+    ) -> None:
+        self.recipe, self.data, self.listen = recipe, data, listen
+        self.checkpoint, self.log = folder / f"{recipe.name}.safetensors", folder / f"{recipe.name}.log"
+        torch.manual_seed(recipe.seed)
+        net: nn.Module = build(recipe.config, operator=recipe.operator)
+        if initial is not None:
+            load_float(net, initial)
+        self.run = Run(recipe, prepare(net) if prepare else net, CONFIGS[recipe.config].widths[4])
+        if self.checkpoint.is_file():
+            self.run.load(self.checkpoint)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+
+    def train(self, seconds: float = math.inf) -> None:
+        """Train to the end of the recipe, or for about ``seconds``; a checkpoint is written either way.
+
+        Raises:
+            TrainingError: the loss is no longer finite.
+        """
+        started = time.monotonic()
+        progress = self.run.progress
+        while progress.phase < len(self.recipe.phases):
+            done = self._phase(started + seconds)
+            if done:
+                self._validate()
+                self.run.next_phase()
+            self.run.save(self.checkpoint)
+            if not done:
+                return
+
+    def _phase(self, deadline: float) -> bool:
+        """Train the current phase; False when the deadline came first."""
+        progress, phase = self.run.progress, self.run.phase
+        feed = Feed(self.data, phase, (self.recipe.seed, progress.phase), len(CLASSES))
+        last_report = last_save = last_validation = clock = time.monotonic()
+        sums, counted = dict.fromkeys(("loss", "heat", "size", "offset"), 0.0), 0
+        for batch in ahead(feed, progress.step, steps_of(phase)):
+            for key, value in self._step(batch).items():
+                sums[key] += value
+            counted += 1
+            now = time.monotonic()
+            progress.seconds += now - clock
+            clock = now
+            if now - last_report >= _REPORT_EVERY:
+                speed = counted * phase.batch / (now - last_report)
+                self._report({"images_per_s": round(speed, 1), **{k: round(v / counted, 4) for k, v in sums.items()}})
+                sums, counted, last_report = dict.fromkeys(sums, 0.0), 0, now
+            if now - last_save >= self.recipe.save_every:
+                self.run.save(self.checkpoint)
+                last_save = now
+            if now - last_validation >= self.recipe.validate_every:
+                self._validate()
+                last_validation = last_report = time.monotonic()
+                sums, counted = dict.fromkeys(sums, 0.0), 0
+            if now >= deadline:
+                return False
+        return True
+
+    def _step(self, batch: Batch) -> dict[str, float]:
+        run, phase = self.run, self.run.phase
+        rate = learning_rate(phase, run.progress.step)
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate
+        run.learner.train()
+        loss, parts = self._loss(batch)
+        if not math.isfinite(parts["loss"]):
+            raise TrainingError(f"the loss is {parts['loss']} at step {run.progress.step}", hint=f"lower the rate and resume from {self.checkpoint}")
+        run.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(run.learner.parameters(), _CLIP_NORM)
+        run.optimizer.step()
+        run.progress.step += 1
+        run.progress.images += phase.batch
+        run.update_average(run.progress.step + (1000 if run.progress.phase else 0))
+        return parts
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        learner = self.run.learner
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half):
+            if batch.targets is None:
+                loss = functional.cross_entropy(learner.classify(batch.images).float(), batch.labels, label_smoothing=0.05)
+                return loss, {"loss": loss.item()}
+            heads = learner.net(batch.images)
+        t = batch.targets
+        heat, size, offset = (torch.from_numpy(a) for a in (t.heat, t.size, t.offset))
+        losses = detection_loss(heads, heat, (torch.from_numpy(t.picture), torch.from_numpy(t.position)), size, offset)
+        values = {"heat": losses.heat.item(), "size": losses.size.item(), "offset": losses.offset.item()}
+        return losses.total, {"loss": losses.total.item()} | values
+
+    def _validate(self) -> None:
+        progress, net = self.run.progress, self.run.average.net
+        started = time.monotonic()
+        record: dict[str, Any] = {}
+        if self.run.phase.task == "crops":
+            record["accuracy"] = round(self._accuracy(), 2)
+        else:
+            images, truth = scenes(self.data, "val", self.recipe.validation_scenes)
+            record["ap50"] = round(average_precision(detect(net, images), truth), 2)
+            record["displacements"] = displacement_histograms(net, images[:32])
+        progress.seconds += time.monotonic() - started
+        self._report(record)
+        progress.history.append({"phase": progress.phase, "images": progress.images, "seconds": round(progress.seconds), **record})
+
+    def _accuracy(self) -> float:
+        """Percent of validation crops that the averaged classifier names."""
+        right = total = 0
+        with torch.inference_mode():
+            for number in range(_CROPS_CHECKED):
+                shard = crop_shard(self.data, "val", number)
+                for start in range(0, len(shard.images), 250):
+                    named = self.run.average.classify(normalize(shard.images[start : start + 250])).argmax(1).numpy()
+                    right += int((named == shard.labels[start : start + 250, 0]).sum())
+                    total += len(named)
+        return 100 * right / total
+
+    def _report(self, record: dict[str, Any]) -> None:
+        progress, phase = self.run.progress, self.run.phase
+        steps = steps_of(phase)
+        head = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "phase": progress.phase, "step": progress.step, "steps": steps}
+        if "images_per_s" in record:
+            head["eta_s"] = round((steps - progress.step) * phase.batch / max(record["images_per_s"], 1e-3))
+            head["rate"] = round(learning_rate(phase, progress.step), 6)
+        line = head | {"images": progress.images, "seconds": round(progress.seconds)} | record
+        with self.log.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+        if self.listen:
+            self.listen(line)
+
+
+def load_float(net: nn.Module, path: Path) -> None:
+    """Fill a float network from an export or from the averaged weights of a checkpoint.
+
+    Raises:
+        CheckpointError: not readable, or of another network.
+    """
+    tensors, _ = read_checkpoint(path)
+    prefix = "average.net."
+    if any(name.startswith(prefix) for name in tensors):
+        tensors = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    load_weights(net, tensors, path)

@@ -1,0 +1,189 @@
+"""The state of a run and its checkpoints: safetensors with a JSON header, written whole or not at all."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from hao.data.scenes import GENERATOR_VERSION
+from hao.data.shapes import CLASSES
+from hao.errors import CheckpointError
+from hao.models.codenet import IMAGE_MEAN, IMAGE_STD, CoDeNet
+from hao.train.recipe import Phase, Recipe
+
+FORMAT = "hao-training-1"
+
+
+class Learner(nn.Module):
+    """The detector and, for the crop phase only, a linear classifier on its pooled backbone features."""
+
+    def __init__(self, net: nn.Module, features: int, classes: int) -> None:
+        super().__init__()
+        self.net = net
+        self.classifier = nn.Linear(features, classes)
+
+    def classify(self, images: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` -> logits ``(N, classes)``."""
+        if not isinstance(self.net, CoDeNet):
+            raise CheckpointError("only the float network is trained on crops", hint="start quantization-aware runs with a scene phase")
+        return self.classifier(self.net.features(images).mean((2, 3)))  # type: ignore[no-any-return]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        phase, step: steps of the current phase already done.
+        images: pictures seen in all phases.
+        seconds: time spent training and validating.
+        history: validations, oldest first: images, seconds, phase, ap50 or accuracy, displacement histograms.
+    """
+
+    phase: int = 0
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Run:
+    """Weights, their moving average, the optimizer and the progress of one recipe."""
+
+    def __init__(self, recipe: Recipe, net: nn.Module, features: int) -> None:
+        self.recipe, self.progress = recipe, Progress()
+        self.learner = Learner(net, features, len(CLASSES)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.learner).eval().requires_grad_(False)
+        self.optimizer = self._optimizer(recipe.phases[0])
+
+    @property
+    def phase(self) -> Phase:
+        """The current phase."""
+        return self.recipe.phases[self.progress.phase]
+
+    def _optimizer(self, phase: Phase) -> torch.optim.AdamW:
+        parameters = list(self.learner.parameters())
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.recipe.decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=phase.rate, foreach=True)
+
+    def next_phase(self) -> None:
+        """Go to the start of the next phase with a fresh optimizer."""
+        self.progress.phase, self.progress.step = self.progress.phase + 1, 0
+        if self.progress.phase < len(self.recipe.phases):
+            self.optimizer = self._optimizer(self.phase)
+
+    @torch.no_grad()
+    def update_average(self, steps: int) -> None:
+        """Fold the weights into their moving average; ``steps`` taken so far shorten its memory at the start."""
+        share = 1 - min(self.recipe.average, (1 + steps) / (10 + steps))
+        mean, now = list(self.average.state_dict().values()), list(self.learner.state_dict().values())
+        floating = [k for k, value in enumerate(now) if value.is_floating_point()]
+        torch._foreach_lerp_([mean[k] for k in floating], [now[k] for k in floating], share)
+        for k, value in enumerate(now):
+            if not value.is_floating_point():
+                mean[k].copy_(value)
+
+    def save(self, path: Path) -> None:
+        """Write everything needed to continue exactly from here."""
+        tensors = {f"model.{k}": v for k, v in self.learner.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{k}": v for k, v in state.items()}
+        _write(path, tensors, self.recipe, self.progress)
+
+    def load(self, path: Path) -> None:
+        """Continue from `save`'s file.
+
+        Raises:
+            CheckpointError: damaged, of another format, or of another network.
+        """
+        tensors, header = read_checkpoint(path)
+        self.progress = Progress(**header["progress"])
+        if self.progress.phase < len(self.recipe.phases):
+            self.optimizer = self._optimizer(self.phase)
+        for prefix, module in (("model.", self.learner), ("average.", self.average)):
+            load_weights(module, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}, path)
+        adam: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("adam."):
+                _, index, key = name.split(".", 2)
+                adam.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({"state": adam, "param_groups": self.optimizer.state_dict()["param_groups"]})
+
+    def export(self, path: Path) -> None:
+        """The averaged network in float16, names as in the network; the recipe and progress as JSON beside it."""
+        net = self.average.net
+        tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+        _write(path, tensors, self.recipe, self.progress)
+        text = json.dumps({"recipe": self.recipe.model_dump(), "progress": asdict(self.progress)} | _facts(), indent=1)
+        partial = path.with_suffix(".json.partial")
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(path.with_suffix(".json"))
+
+
+def _facts() -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "generator_version": GENERATOR_VERSION,
+        "classes": list(CLASSES),
+        "image_mean": list(IMAGE_MEAN),
+        "image_std": list(IMAGE_STD),
+    }
+
+
+def _write(path: Path, tensors: dict[str, Tensor], recipe: Recipe, progress: Progress) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = _facts() | {"recipe": recipe.model_dump(), "progress": asdict(progress)}
+    partial = path.with_name(f".{path.name}.partial")
+    plain = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(plain, partial, metadata={"hao": json.dumps(header)})
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a checkpoint written by this module.
+
+    Raises:
+        CheckpointError: missing, damaged or of another format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error}", hint="give a .safetensors file written by training") from error
+    try:
+        header: dict[str, Any] = json.loads(metadata["hao"])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"checkpoint {path} was not written by HAO", hint="its header has no description") from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"checkpoint {path} has format {header.get('format')!r}, not {FORMAT!r}", hint="export it again")
+    return tensors, header
+
+
+def load_weights(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Fill ``module`` from tensors of the same names and shapes, in any floating type.
+
+    Raises:
+        CheckpointError: a name is missing or unknown, or a shape differs; the first is named.
+    """
+    own = module.state_dict()
+    for name in sorted(own.keys() ^ tensors.keys()):
+        kind = "lacks" if name in own else "has the unknown tensor"
+        raise CheckpointError(f"checkpoint {path} {kind} {name}", hint="it belongs to another network or operator")
+    for name, value in own.items():
+        if value.shape != tensors[name].shape:
+            found = tuple(tensors[name].shape)
+            raise CheckpointError(f"checkpoint {path}: {name} has shape {found}, expected {tuple(value.shape)}", hint="it belongs to another width")
+    module.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})
