@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -87,5 +86,5 @@ def build_once(plan: BuildPlan, build: Callable[[Path], None]) -> Path:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     with contextlib.suppress(OSError):
-        os.unlink(root / f"{entry.name}.lock")
+        (root / f"{entry.name}.lock").unlink()
     return entry

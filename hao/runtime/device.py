@@ -14,17 +14,15 @@ ALIGNMENT = 4096
 
 
 class Buffer(Protocol):
-    """Memory that host and engine share, through a host cache that is **not** coherent with the engine.
-
-    Attributes:
-        address: first byte, as the engine sees it.
-        array: the host's view, ``uint8``.
-    """
+    """Memory that host and engine share, through a host cache that is **not** coherent with the engine."""
 
     @property
-    def address(self) -> int: ...  # noqa: D102
+    def address(self) -> int:
+        """First byte, as the engine sees it."""
+
     @property
-    def array(self) -> Bytes: ...  # noqa: D102
+    def array(self) -> Bytes:
+        """The host's view, ``uint8``."""
 
     def flush(self) -> None:
         """Make what the host wrote visible to the engine."""

@@ -96,7 +96,7 @@ class SimulatedBoard:
         if status == _OK:
             return
         message = bytes(self._lib.hao_sim_message(self._handle)).decode("utf-8", "replace").strip()
-        why = " ".join(message.split()) if message else "no answer"
+        why = " ".join(message.split()) or "no answer"
         raise SimulationError(f"the simulation stopped in cycle {self.cycles} while {doing}: {why}", "the engine or its model is at fault")
 
     def reset(self) -> None:

@@ -69,6 +69,6 @@ class DramTiming:
         """The same for the C interface, rates in 1/256 byte."""
         peak, sustained = round(self.peak_rate * 256), round(self.sustained_rate * 256)
         return TimingStruct(
-            self.read_latency, self.write_latency, self.turnaround, self.refresh_interval, self.refresh, peak, sustained, self.sustained_depth,
-            self.outstanding_reads, self.outstanding_writes, self.stall, 0, self.seed,
+            self.read_latency, self.write_latency, self.turnaround, self.refresh_interval, self.refresh, peak, sustained,
+            self.sustained_depth, self.outstanding_reads, self.outstanding_writes, self.stall, 0, self.seed,
         )  # fmt: skip

@@ -45,7 +45,8 @@ def plan_model(engine: Mapping[str, bytes], parameters: Mapping[str, int], diges
     """
     order = [name for name in engine if name.endswith(".sv")]
     flags = ["-O3", *architecture_flags(), "-fPIC", "-Isim/host"]
-    settings = {"parameters": dict(parameters), "digest64": digest64, "trace": trace, "flags": flags, "order": order, "tools": tool_versions()}
+    settings: dict[str, object] = {"parameters": dict(parameters), "digest64": digest64, "trace": trace, "flags": flags, "order": order}
+    settings["tools"] = tool_versions()
     return BuildPlan("rtl", {**engine, **board_sources()}, settings)
 
 
@@ -55,13 +56,15 @@ def _command(plan: BuildPlan) -> list[str]:
     flags = plan.settings["flags"]
     order = plan.settings["order"]
     assert isinstance(parameters, dict) and isinstance(flags, list) and isinstance(order, list)
+    includes = [f"+incdir+{folder}" for folder in sorted({str(Path(name).parent) for name in order})]
+    host_flags = " ".join(["-include ../sim/host/hao_print.h", *(flag.replace("-Isim", "-I../sim") for flag in flags)])
+    jobs = str(min(2, os.cpu_count() or 1))
     sources = [*order, *(path for path in plan.files if path.startswith("sim/") and path.endswith((".sv", ".cpp")))]
     return [
-        str(require_verilator()), "--cc", "--build", "--exe", "-j", str(min(2, os.cpu_count() or 1)), "-O3", "--x-assign", "fast", "--assert",
-        "-Wno-fatal", "--top-module", TOP, "-Mdir", "obj", "-o", LIBRARY, *([] if trace == "none" else [f"--trace-{trace}"]),
+        str(require_verilator()), "--cc", "--build", "--exe", "-j", jobs, "-O3", "--x-assign", "fast", "--assert", "-Wno-fatal",
+        "--top-module", TOP, "-Mdir", "obj", "-o", LIBRARY, *([] if trace == "none" else [f"--trace-{trace}"]),
         *(f"-G{name}={value}" for name, value in parameters.items()), f"-GConfigDigest=64'h{plan.settings['digest64']:016x}",
-        *(f"+incdir+{folder}" for folder in sorted({str(Path(name).parent) for name in order})),
-        "-CFLAGS", " ".join(["-include ../sim/host/hao_print.h", *(flag.replace("-Isim", "-I../sim") for flag in flags)]), "-LDFLAGS", "-shared", *sources,
+        *includes, "-CFLAGS", host_flags, "-LDFLAGS", "-shared", *sources,
     ]  # fmt: skip
 
 
@@ -69,8 +72,9 @@ def _build(plan: BuildPlan, folder: Path) -> None:
     log = folder / "build.log"
     with log.open("wb") as output:
         done = subprocess.run(
-            _command(plan), cwd=folder, env=build_environment(), stdout=output, stderr=subprocess.STDOUT, timeout=_BUILD_SECONDS, check=False
-        )
+            _command(plan), cwd=folder, env=build_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            timeout=_BUILD_SECONDS, check=False,
+        )  # fmt: skip
     if done.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         first = next((line for line in lines if "%Error" in line or " error" in line), lines[-1] if lines else "no output")

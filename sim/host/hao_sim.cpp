@@ -107,7 +107,8 @@ void vl_finish(const char* file, int line, const char*) {
 }
 
 void vl_stop(const char* file, int line, const char* scope) {
-  throw Stopped("stopped at " + std::string(file) + ":" + std::to_string(line) + " in " + scope);
+  (void)scope;  // the message printed before names it
+  throw Stopped("(" + std::string(file) + ":" + std::to_string(line) + ")");
 }
 
 void vl_fatal(const char* file, int line, const char* scope, const char* text) {

@@ -207,7 +207,8 @@ module hao_dram #(
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) disable iff (!rst_ni) !(grant_read && grant_write))
   else $error("both directions hold the bus");
-  assert property (@(posedge clk_i) disable iff (!rst_ni) arvalid_i || awvalid_i |-> cfg_peak_rate_i != '0 && cfg_sustained_rate_i != '0)
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    arvalid_i || awvalid_i |-> cfg_peak_rate_i != '0 && cfg_sustained_rate_i != '0)
   else $error("the bandwidth is not configured");
 `endif
 

@@ -1,0 +1,5 @@
+"""``python -m hao.cli`` is ``hao``."""
+
+from hao.cli.main import main
+
+main()

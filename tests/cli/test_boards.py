@@ -1,0 +1,69 @@
+"""Board files: complete, sourced, and refused by name when they are wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hao.boards import board_names, load_board, read_board
+from hao.errors import BoardError
+from hao.resources import shared
+
+
+def test_both_boards_are_known() -> None:
+    assert board_names() == ("ultra96v1", "ultra96v2")
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_a_board_is_called_like_its_file_and_every_number_has_a_source(name: str) -> None:
+    board = load_board(name)
+    assert board.name == name
+    sourced = {field.strip() for source in board.sources for field in source.fields.split(",")}
+    numbers = {f"{section}.{key}" for section in ("resources", "clock", "ports", "dram") for key in getattr(board, section).model_dump()}
+    missing = {number for number in numbers if number not in sourced and number.split(".")[0] not in sourced}
+    assert missing == set()
+    assert "part" in sourced
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_zu3eg_figures(name: str) -> None:
+    board = load_board(name)
+    assert board.resources.model_dump() == {"dsp": 360, "lut": 70560, "ff": 141120, "bram36": 216, "uram": 0}
+    assert board.clock.engine_mhz == 250
+    assert 12.7 < board.sustained_bytes_per_cycle < 12.8
+    assert board.frames_per_second(1_250_000) == 200
+
+
+def test_an_unknown_board_lists_the_known_ones() -> None:
+    with pytest.raises(BoardError) as caught:
+        load_board("zu99")
+    assert "zu99" in caught.value.message
+    assert "ultra96v2" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("dsp = 360", "dsp = -1", "resources.dsp"),
+        ("dsp = 360", "", "resources.dsp"),
+        ("dsp = 360", "dsp = 360\ndps = 1", "resources.dps"),
+        ("engine_mhz = 250.0", 'engine_mhz = "fast"', "clock.engine_mhz"),
+        ("[resources]", "[resources", "cannot be read"),
+    ],
+)
+def test_a_malformed_board_file_names_the_field(tmp_path: Path, old: str, new: str, words: str) -> None:
+    text = (shared("boards") / "ultra96v2.toml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(BoardError, match=words):
+        read_board(path)
+
+
+def test_a_board_file_of_the_users_own_is_read(tmp_path: Path) -> None:
+    text = (shared("boards") / "ultra96v2.toml").read_text(encoding="utf-8").replace("engine_mhz = 250.0", "engine_mhz = 200")
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_board(str(path)).clock.engine_mhz == 200
+    assert tomllib.loads(text)["clock"]["engine_mhz"] == 200
