@@ -105,10 +105,17 @@ class Lowering:
         return Reading(name)
 
     def _name(self, node: fx.Node) -> str:
-        wanted = str(node.target) if node.op == "call_module" else node.name
-        if not wanted[0].isalpha():
-            wanted = "n" + wanted
-        return wanted if wanted not in self.nodes else node.name
+        """Path of the module; of a function: path of the module that calls it and its name. Unique."""
+        if node.op == "call_module":
+            wanted = str(node.target)
+        else:
+            stack = node.meta.get("nn_module_stack") or {}
+            label = getattr(node.target, "__name__", str(node.target)).strip("_")
+            owner = next(reversed(stack.values()))[0] if stack else ""
+            wanted = f"{owner}.{label}" if owner else label
+        wanted = wanted if wanted[0].isalpha() else "n" + wanted
+        taken = (name for count in range(1, len(self.nodes) + 2) if (name := f"{wanted}_{count}") not in self.nodes)
+        return wanted if wanted not in self.nodes and f"{wanted}.0" not in self.nodes else next(taken)
 
     def _blank(self, node: fx.Node) -> str:
         """An unsupported tensor to go on with, so that one pass finds every fault."""
@@ -176,7 +183,7 @@ class Lowering:
         if predictor.kind != "unsupported" and not predictor.displacement and predictor.clip is None:
             self._unsupported(node, "a displacement without bounds", "hao.models.deform.Displacement behind the 1x1 convolution")
             return
-        attributes = {"kernel": 3, "stride": 1, "pad": 1, "groups": predictor.shape[0]}
+        attributes = {"kernel": 3, "stride": 1, "pad": 1, "groups": self.nodes[source.name].shape[0]}
         self.emit(node, "deform", (source.name, step.name), module=str(node.target), attributes=attributes)
 
     def pool(self, node: fx.Node, kind: Kind, kernel: Any, stride: Any, pad: Any, **other: Any) -> None:

@@ -55,6 +55,7 @@ def from_torch(
     model.eval()
     try:
         traced = fx.GraphModule(model, _trace(model, name))
+        traced.graph.eliminate_dead_code()
         recorder = _Recorder(traced)
         with torch.no_grad():
             recorder.run(example[:1])
@@ -80,13 +81,11 @@ def from_torch(
 
 def _trace(model: nn.Module, name: str) -> fx.Graph:
     try:
-        graph = _Tracer().trace(model)
+        return _Tracer().trace(model)
     except (fx.proxy.TraceError, TypeError, ValueError, AttributeError) as error:
         raise UnsupportedNetwork(
             f"{name} cannot be traced: {error}", hint="control flow that depends on values is not supported: write the layers out"
         ) from error
-    graph.eliminate_dead_code()
-    return graph
 
 
 def _names(lowering: Lowering, returned: Any, node: fx.Node) -> list[str]:
