@@ -275,7 +275,8 @@ def run_dw(i: Instruction, m: Memories, config: EngineConfig, check: bool) -> Re
     if check and mode is not DwMode.MAX and not m.pb_known[(i["p_addr"] + REQUANT_WORDS + np.arange(TAPS)) % config.pb_words].all():
         raise _fail(i, f"PB words of the taps at {i['p_addr'] + REQUANT_WORDS} were never written")
     acc = np.full((len(y), LANES), -(1 << 40) if mode is DwMode.MAX else 0, np.int64)
-    known, any_live = np.ones(acc.shape, np.bool_), np.zeros(len(y), np.bool_)
+    known: BoolArray = np.ones(acc.shape, np.bool_)
+    any_live = np.zeros(len(y), np.bool_)
     for tap in range(TAPS):
         if not i["tap_mask"] >> tap & 1 or (mode is DwMode.SUM and tap != TAPS // 2):
             continue
@@ -293,7 +294,8 @@ def run_dw(i: Instruction, m: Memories, config: EngineConfig, check: bool) -> Re
     if mode is DwMode.MAX and check and not any_live.all():
         raise _fail(i, f"no tap is live at pixel {int(pixels[~any_live][0])}")
     if mode is DwMode.SUM:
-        acc, known, pixels = acc.sum(axis=0, keepdims=True), known.all(axis=0, keepdims=True), np.zeros(1, np.int64)
+        acc, pixels = acc.sum(axis=0, keepdims=True), np.zeros(1, np.int64)
+        known = np.asarray(known.all(axis=0, keepdims=True), np.bool_)
     masked = np.array([i["lane_mask"] >> lane & 1 for lane in range(LANES)], np.bool_)
     words = _requant(i, acc, _params(i, m, config, check), masked if check else None)
     _scatter(i, m, pixels, words, known, check)
@@ -308,7 +310,9 @@ def run_add(i: Instruction, m: Memories, config: EngineConfig, check: bool) -> R
     shift = SHIFTS[i["shift"]]
     total = _values(m.fm[a_at], i["a_signed"]) * i["m1"] + _values(m.fm[b_at], i["b_signed"]) * i["m2"]
     words = (np.clip((total + (1 << (shift - 1))) >> shift, i["lo"], i["hi"]) & 0xFF).astype(np.uint8)
-    known = m.fm_known[a_at] & (m.fm_known[b_at] | (i["m2"] == 0))
+    known = m.fm_known[a_at].copy()
+    if i["m2"]:
+        known &= m.fm_known[b_at]
     _scatter(i, m, pixels, words, known, check)
     return Result(pixels, words)
 
