@@ -1,0 +1,68 @@
+// Cuts a request for words of 16 bytes into AXI bursts. A burst ends at a multiple of MaxBurst words, so none is longer
+// and, MaxBurst being at most 256, none crosses a 4 KiB boundary.
+module hao_burst #(
+  parameter int unsigned MaxBurst = 64  // beats, a power of two, at most 256
+) (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  input  logic        clear_i,
+  input  logic        req_valid_i,
+  output logic        req_ready_o,
+  input  logic [39:0] req_addr_i,   // byte address, a multiple of 16
+  input  logic [15:0] req_words_i,  // at least 1
+  output logic        burst_valid_o,
+  input  logic        burst_ready_i,
+  output logic [39:0] burst_addr_o,
+  output logic [8:0]  burst_beats_o,
+  output logic        burst_last_o  // the last burst of its request
+);
+
+  localparam int unsigned AlignBits = $clog2(MaxBurst);
+
+  if (MaxBurst < 2 || MaxBurst > 256 || (MaxBurst & (MaxBurst - 1)) != 0) begin : gen_check
+    $error("hao_burst: MaxBurst must be a power of two from 2 to 256");
+  end
+
+  logic        active_q;
+  logic [35:0] word_q;  // address of the next burst in words
+  logic [15:0] left_q;
+  logic [15:0] to_boundary;
+
+  assign to_boundary   = 16'(MaxBurst) - 16'(word_q[AlignBits-1:0]);
+  assign burst_last_o  = left_q <= to_boundary;
+  assign burst_beats_o = burst_last_o ? left_q[8:0] : to_boundary[8:0];
+  assign burst_addr_o  = {word_q, 4'b0};
+  assign burst_valid_o = active_q;
+  assign req_ready_o   = !active_q || (burst_ready_i && burst_last_o);
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      active_q <= 1'b0;
+      word_q   <= '0;
+      left_q   <= '0;
+    end else if (clear_i) begin
+      active_q <= 1'b0;
+    end else if (req_valid_i && req_ready_o) begin
+      active_q <= 1'b1;
+      word_q   <= req_addr_i[39:4];
+      left_q   <= req_words_i;
+    end else if (active_q && burst_ready_i) begin
+      active_q <= !burst_last_o;
+      word_q   <= word_q + 36'(burst_beats_o);
+      left_q   <= left_q - 16'(burst_beats_o);
+    end
+  end
+
+`ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   req_valid_i |-> req_words_i != '0 && req_addr_i[3:0] == '0)
+    else $error("hao_burst: a request for no words, or for an address that is not a multiple of 16");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   burst_valid_o |-> burst_beats_o != '0 && 32'(burst_beats_o) <= MaxBurst)
+    else $error("hao_burst: %0d beats in a burst", burst_beats_o);
+`else
+  logic unused;
+  assign unused = ^req_addr_i[3:0];
+`endif
+
+endmodule
