@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hao.engine.isa import INSTRUCTION_BYTES, ISA_VERSION, Unit
+from hao.engine.isa import INSTRUCTION_BYTES, ISA_VERSION, BaseSelect, Unit
 from hao.engine.regs import MAGIC, OFFSETS, UNIT_COUNTERS, Fault
 from hao.errors import ConfigurationMismatch, DataError, ImageFormatError, SimulationError
 from hao.runtime.device import Buffer, Device
@@ -169,6 +169,18 @@ class Driver:
             raise SimulationError(f"the engine on {self.device.name} reports fault {name}: {position}")
         target.invalidate()
         return target.array.tobytes()
+
+    def read(self, base: BaseSelect) -> bytes:
+        """Bytes behind a base register as the engine left them.
+
+        Raises:
+            SimulationError: nothing is loaded.
+        """
+        if not self._buffers:
+            raise SimulationError("no program image is loaded", "call load first")
+        buffer = self._buffers[base.name]
+        buffer.invalidate()
+        return buffer.array.tobytes()
 
     def _position(self) -> str:
         """How far every unit has come, for error messages."""
