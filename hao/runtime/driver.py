@@ -139,8 +139,12 @@ class Driver:
             self._write_address(name, buffer.address)
         self._count = image.program_count
 
-    def run(self, frame: bytes) -> bytes:
+    def run(self, frame: bytes, *, clear: bool = False) -> bytes:
         """Run one frame: input bytes as the program reads them in, output bytes as it wrote them out.
+
+        Args:
+            frame: the input.
+            clear: zero the memory behind OUTPUT and SCRATCH first; otherwise what the program does not write is noise.
 
         Raises:
             DataError: the frame is not as long as the program wants it.
@@ -153,7 +157,10 @@ class Driver:
             raise DataError(f"a frame of {len(frame)} bytes does not fit the {source.array.size} that the program reads")
         source.array[: len(frame)] = np.frombuffer(frame, np.uint8)
         source.flush()
-        target.flush()
+        if clear:
+            for name in ("OUTPUT", "SCRATCH"):
+                self._buffers[name].array[:] = 0
+                self._buffers[name].flush()
         self._write("IRQ_STATUS", 3)
         self._write("IRQ_ENABLE", 3)
         self._write("CONTROL", START)

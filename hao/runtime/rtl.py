@@ -83,7 +83,14 @@ class RtlEngine:
         self._library = build_model(plan_engine(config, trace))
 
     def run(
-        self, image: Loadable, frame: bytes, *, taps: bool = True, progress: Callable[[int], None] | None = None, frames: int = 1
+        self,
+        image: Loadable,
+        frame: bytes,
+        *,
+        taps: bool = True,
+        progress: Callable[[int], None] | None = None,
+        frames: int = 1,
+        clear: bool = False,
     ) -> RtlResult:
         """Run one frame on a fresh board.
 
@@ -92,6 +99,7 @@ class RtlEngine:
             frame: input bytes as the program reads them.
             taps: keep the result words of DENSE, DW and ADD.
             progress: called with the cycles simulated so far, every few thousand of them.
+            clear: zero the memory behind OUTPUT and SCRATCH first; otherwise what the program does not write is noise.
             frames: run the same frame that many times without a reset, and return the last; every run must leave the same bytes.
 
         Raises:
@@ -109,7 +117,7 @@ class RtlEngine:
             for _ in range(frames):
                 board.enable_taps(taps)
                 begin, start = board.cycles, time.perf_counter()
-                outputs.add(driver.run(frame)[: image.output_bytes])
+                outputs.add(driver.run(frame, clear=clear)[: image.output_bytes])
                 seconds = time.perf_counter() - start
             if len(outputs) != 1:
                 raise SimulationError(f"{frames} runs of the same frame left {len(outputs)} different outputs", "state survives a frame")
