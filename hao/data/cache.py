@@ -33,7 +33,7 @@ class Annotated:
     labels: NDArray[np.int32]
 
 
-def _write(path: Path, array: NDArray[np.generic]) -> None:
+def _write(path: Path, array: NDArray[np.uint8] | NDArray[np.int32]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with partial.open("wb") as stream:
@@ -45,7 +45,8 @@ def _shard(folder: Path, stem: str, make: Callable[[], Annotated]) -> Annotated:
     files = [folder / f"{stem}-{part}.npy" for part in ("images", "boxes", "labels")]
     if not all(file.is_file() for file in files):
         made = make()
-        for file, array in zip(files, (made.images, made.boxes, made.labels), strict=True):
+        arrays: tuple[NDArray[np.uint8] | NDArray[np.int32], ...] = (made.images, made.boxes, made.labels)
+        for file, array in zip(files, arrays, strict=True):
             _write(file, array)
     try:
         images, boxes, labels = (np.load(file, mmap_mode="r", allow_pickle=False) for file in files)

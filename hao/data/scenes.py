@@ -21,8 +21,8 @@ GENERATOR_VERSION = 1
 """Raised with every change of a pixel or box; checkpoints and results name it."""
 
 SCENE_SIZE = 256
-SIZE_RANGE = (16, 96)
-"""Longer side of an object's box, pixels: a scale range of 6."""
+SIZE_RANGE = (24, 112)
+"""Longer side of an object's box, pixels: a scale range of 4.7."""
 MAX_OBJECTS = 8
 MIN_VISIBLE_PERCENT = 60
 """At most 40 % of an object is covered by what is drawn after it."""
@@ -50,10 +50,10 @@ class Scene:
 class Composer:
     """A canvas on which masks are laid one after another, with the account of who covers whom."""
 
-    def __init__(self, background: NDArray[np.uint8], split: Split, draw: Draw) -> None:
+    def __init__(self, background: NDArray[np.uint8], photos: tuple[str, ...], draw: Draw) -> None:
         self.canvas = background.copy()
         self.size = background.shape[0]
-        self.split, self.draw = split, draw
+        self.photos, self.draw = photos, draw
         self.owner = np.full(background.shape[:2], -1, dtype=np.int32)
         self.areas: list[int] = []
         self.shown: list[int] = []
@@ -83,7 +83,7 @@ class Composer:
         height, width = mask.shape
         window = (slice(y, y + height), slice(x, x + width))
         under = self.canvas[window].astype(np.int32)
-        paint = fill(height, width, under, self.split, self.draw)
+        paint = fill(height, width, under, self.photos, self.draw)
         alpha = mask.astype(np.int32)[:, :, None]
         self.canvas[window] = (under * (255 - alpha) + paint * alpha + 127) // 255
         for k, n in covered.items():
@@ -110,7 +110,7 @@ class Composer:
         )
 
 
-def fill(height: int, width: int, under: NDArray[np.int32], split: Split, draw: Draw) -> NDArray[np.int32]:
+def fill(height: int, width: int, under: NDArray[np.int32], photos: tuple[str, ...], draw: Draw) -> NDArray[np.int32]:
     """Colour of an object: plain, gradient, photograph, stripes or speckle, apart from the mean colour ``under`` it."""
     colour = _colour(under.reshape(-1, 3).sum(0) // (height * width), draw)
     kind = draw.weighted((("plain", 35), ("gradient", 20), ("photo", 25), ("stripes", 10), ("speckle", 10)))
@@ -125,7 +125,7 @@ def fill(height: int, width: int, under: NDArray[np.int32], split: Split, draw: 
             wave = np.where((ramp // (256 * draw.between(3, 8))) % 2 == 0, depth // 2, -(depth // 2))
         paint += wave[:, :, None]
     elif kind == "photo":
-        texture = backdrop(split, draw, max(height, width), closest=True)[:height, :width].astype(np.int32)
+        texture = backdrop(photos, draw, max(height, width), closest=True)[:height, :width].astype(np.int32)
         paint += (texture - texture.reshape(-1, 3).sum(0) // (height * width)) * 90 // 256
     elif kind == "speckle":
         paint += _noise(height * width * 3, draw.between(12, 30), draw).reshape(height, width, 3)
@@ -140,11 +140,11 @@ def _colour(under: NDArray[np.int64], draw: Draw) -> NDArray[np.int32]:
     return np.where(under < 128, 230, 25).astype(np.int32)
 
 
-def backdrop(split: Split, draw: Draw, size: int, closest: bool = False) -> NDArray[np.uint8]:
-    """A random square crop of a random photograph of ``split``, resized to ``size``, with varied colours; ``(size, size, 3)``."""
+def backdrop(photos: tuple[str, ...], draw: Draw, size: int, closest: bool = False) -> NDArray[np.uint8]:
+    """A random square crop of a one of ``photos``, resized to ``size``, with varied colours; ``(size, size, 3)``."""
     from PIL import Image
 
-    pixels = photo(draw.pick(PHOTOS[split]))
+    pixels = photo(draw.pick(photos))
     height, width = pixels.shape[:2]
     shorter = min(height, width)
     side = min(shorter, max(size, shorter * draw.between(15, 50) // 100)) if closest else shorter * draw.between(35, 100) // 100
@@ -169,15 +169,17 @@ def _levels(gain: int, lift: int) -> list[int]:
 @cache
 def _noise_bank(strength: int) -> NDArray[np.int16]:
     # Four bytes summed are near enough to normal: mean 0, standard deviation 148 before scaling.
-    sums = Draw(GENERATOR_VERSION, 0).bytes(4 << 20).reshape(-1, 4).astype(np.int32).sum(1) - 510
-    return (sums * strength // 148).astype(np.int16)
+    sums: NDArray[np.int32] = Draw(GENERATOR_VERSION, 0).bytes(4 << 20).reshape(-1, 4).astype(np.int32).sum(1) - 510
+    scaled: NDArray[np.int16] = (sums * strength // 148).astype(np.int16)
+    return scaled
 
 
 def _noise(count: int, strength: int, draw: Draw) -> NDArray[np.int16]:
     """``count`` values of noise of standard deviation ``strength``, a window of one fixed bank."""
     bank = _noise_bank(strength)
     start = draw.below(len(bank) - count)
-    return bank[start : start + count]
+    window: NDArray[np.int16] = bank[start : start + count]
+    return window
 
 
 def degrade(canvas: NDArray[np.uint8], draw: Draw) -> NDArray[np.uint8]:
@@ -188,7 +190,8 @@ def degrade(canvas: NDArray[np.uint8], draw: Draw) -> NDArray[np.uint8]:
     if draw.chance(50):
         picture = picture.filter(ImageFilter.BoxBlur(draw.between(1, 4) / 4))
     noise = _noise(canvas.size, draw.between(0, 12), draw).reshape(canvas.shape)
-    return np.clip(np.asarray(picture).astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    noisy: NDArray[np.uint8] = np.clip(np.asarray(picture).astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    return noisy
 
 
 def _stream(kind: int, split: Split, index: int) -> Draw:
@@ -206,7 +209,7 @@ def render_scene(split: Split, index: int) -> Scene:
         DataError: unknown split or negative index.
     """
     draw = _stream(_SCENES, split, index)
-    composer = Composer(backdrop(split, draw, SCENE_SIZE), split, draw)
+    composer = Composer(backdrop(PHOTOS[split], draw, SCENE_SIZE), PHOTOS[split], draw)
     return compose(composer, draw, draw.between(1, MAX_OBJECTS))
 
 
@@ -225,9 +228,9 @@ def compose(composer: Composer, draw: Draw, objects: int) -> Scene:
 
 
 def render_crop(split: Split, index: int, size: int = 64) -> tuple[NDArray[np.uint8], int]:
-    """Picture ``index`` of the classification set: one object of 16 to ``size - 4`` pixels, perhaps a distractor behind it."""
+    """Picture ``index`` of the classification set: one object of 24 to ``size - 4`` pixels, perhaps a distractor behind it."""
     draw = _stream(_CROPS, split, index)
-    composer = Composer(backdrop(split, draw, size), split, draw)
+    composer = Composer(backdrop(PHOTOS[split], draw, size), PHOTOS[split], draw)
     if draw.chance(50):
         composer.place(distractor_mask(draw.log_between(12, 40), draw), None)
     label = draw.below(len(CLASSES))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from hao.errors import ModelError
 from hao.models.deform import DEFAULT_RANGE, DeformableSeparable, Displacement, PlainSeparable
+from hao.models.variants import FloatDeformable
 
 IMAGE_MEAN = (104, 114, 120)
 """Integer mean of red, green and blue; the network's input is ``(u8 - mean) / std``, so padding is exactly zero."""
@@ -22,7 +23,7 @@ IMAGE_MEAN = (104, 114, 120)
 IMAGE_STD = (73.7, 69.9, 70.9)
 """Standard deviation per channel on the scale of u8; folded into the first layer when quantized."""
 
-Operator = Literal["deformable", "plain"]
+Operator = Literal["deformable", "plain", "full", "depthwise", "bounded", "square"]
 _STAGE_REPEATS = (3, 7, 3)
 _UP_WIDTHS = (256, 128, 64)
 _HEAD_WIDTH = 64
@@ -38,7 +39,7 @@ class CoDeNetConfig:
         widths: channels of the first layer, the three stages and the last backbone layer.
         maxpool: first layer of stride 2 and a 3x3 max-pool of stride 2, instead of one layer of stride 4.
         classes: number of object classes.
-        operator: deformable up blocks, or plain depthwise ones for the ablation.
+        operator: of the up blocks: deformable (co-designed, rounded); for the ablation plain depthwise or a float variant.
         d_min, d_max: bounds of the displacement, pixels.
     """
 
@@ -171,8 +172,10 @@ def _up_blocks(config: CoDeNetConfig) -> nn.Sequential:
     for width in _UP_WIDTHS:
         if config.operator == "deformable":
             layers.append(DeformableSeparable(channels, width, config.d_min, config.d_max))
-        else:
+        elif config.operator == "plain":
             layers.append(PlainSeparable(channels, width))
+        else:
+            layers.append(FloatDeformable(channels, width, config.operator, config.d_min, config.d_max))
         layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Upsample(scale_factor=2, mode="nearest")]
         channels = width
     return nn.Sequential(*layers)

@@ -19,6 +19,8 @@ from hao.models.decode import Detections, decode
 from hao.train.feed import normalize
 
 Detector = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+Truth = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Boxes ``(n, 4)`` and labels ``(n,)`` of one picture."""
 
 
 def detect(model: Detector, images: NDArray[np.uint8], batch: int = 16) -> list[Detections]:
@@ -31,7 +33,7 @@ def detect(model: Detector, images: NDArray[np.uint8], batch: int = 16) -> list[
     return found
 
 
-def average_precision(found: Sequence[Detections], truth: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> float:
+def average_precision(found: Sequence[Detections], truth: Sequence[Truth]) -> float:
     """AP at an intersection over union of 0.5, mean over classes, in percent; ``truth`` is (boxes, labels) a picture.
 
     Raises:
@@ -60,15 +62,16 @@ def average_precision(found: Sequence[Detections], truth: Sequence[tuple[NDArray
     return float(100 * precision[precision > -1].mean())
 
 
-def _coco_truth(truth: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> dict[str, list[dict[str, object]]]:
+def _coco_truth(truth: Sequence[Truth]) -> dict[str, list[dict[str, object]]]:
     annotations: list[dict[str, object]] = []
     for picture, (boxes, labels) in enumerate(truth):
-        annotations += [_annotation(len(annotations) + k + 1, picture, b, int(n)) for k, (b, n) in enumerate(zip(boxes, labels, strict=True))]
+        for box, label in zip(boxes, labels, strict=True):
+            annotations.append(_annotation(len(annotations) + 1, picture, box, int(label)))
     names = sorted({int(n) for _, labels in truth for n in labels})
     return {"images": [{"id": k} for k in range(len(truth))], "annotations": annotations, "categories": [{"id": n} for n in names]}
 
 
-def _coco_found(found: Sequence[Detections], truth: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> dict[str, list[dict[str, object]]]:
+def _coco_found(found: Sequence[Detections], truth: Sequence[Truth]) -> dict[str, list[dict[str, object]]]:
     base = _coco_truth(truth)
     annotations: list[dict[str, object]] = []
     for picture, each in enumerate(found):
@@ -90,7 +93,7 @@ def _annotation(number: int, picture: int, box: NDArray[np.generic], label: int)
     }
 
 
-def scenes(folder: Path, split: Split, count: int) -> tuple[NDArray[np.uint8], list[tuple[NDArray[np.int32], NDArray[np.int32]]]]:
+def scenes(folder: Path, split: Split, count: int) -> tuple[NDArray[np.uint8], list[Truth]]:
     """The first ``count`` scenes of ``split`` and their (boxes, labels)."""
     images, truth = [], []
     for shard in _shards(folder, split, count):
@@ -117,7 +120,7 @@ def displacement_histograms(model: nn.Module, images: NDArray[np.uint8]) -> dict
     counts: dict[str, dict[int, int]] = {}
 
     def count(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
             values, numbers = torch.unique(round_half_up(output.float()).long(), return_counts=True)
             for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
                 counts[name][value] = counts[name].get(value, 0) + number

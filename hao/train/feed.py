@@ -56,7 +56,8 @@ class Feed:
         self.phase, self.key, self.classes = phase, key, classes
         read = crop_shard if phase.task == "crops" else scene_shard
         self.shards: list[Annotated] = [read(folder, "train", shard) for shard in range(phase.shards)]
-        self.starts = np.cumsum([0, *(len(shard.images) for shard in self.shards)])
+        counts = [int((shard.labels >= 0).sum()) if phase.task == "objects" else len(shard.images) for shard in self.shards]
+        self.starts = np.cumsum([0, *counts])
 
     def batch(self, step: int) -> Batch:
         """Batch number ``step`` of the phase."""
@@ -64,7 +65,7 @@ class Feed:
         picked = self._order(step)
         images, boxes, labels = zip(*(self._picture(int(index), rng) for index in picked), strict=True)
         tensor = _vary_colours(normalize(np.stack(images)), rng)
-        if self.phase.task == "crops":
+        if self.phase.task != "scenes":
             return Batch(tensor, torch.from_numpy(np.concatenate(labels).astype(np.int64)), None)
         return Batch(tensor, torch.empty(0), make_targets(list(boxes), list(labels), self.phase.size, self.classes))
 
@@ -79,6 +80,8 @@ class Feed:
         shard = int(np.searchsorted(self.starts, index, "right")) - 1
         row = index - int(self.starts[shard])
         source = self.shards[shard]
+        if self.phase.task == "objects":
+            return _object(source, row, self.phase.size, rng)
         image, labels = source.images[row], source.labels[row]
         boxes = source.boxes[row][labels >= 0].astype(np.float32)
         labels = labels[labels >= 0]
@@ -93,6 +96,30 @@ def _resize(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     from PIL import Image
 
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def _object(
+    source: Annotated, number: int, size: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]:
+    """Object ``number`` of a shard of scenes, with some margin, scaled to fill a square of ``size`` pixels."""
+    picture, column = (int(each[number]) for each in np.nonzero(source.labels >= 0))
+    image, (x0, y0, x1, y1) = source.images[picture], source.boxes[picture, column].tolist()
+    full, longest = image.shape[0], max(x1 - x0, y1 - y0)
+    side = min(full, round(longest * rng.uniform(1.1, 1.6)))
+    slack = max(0, side - longest) // 3
+    x, y = (
+        int(np.clip((low + high - side) // 2 + rng.integers(-slack, slack + 1), 0, full - side)) for low, high in ((x0, x1), (y0, y1))
+    )
+    cut = _resize(np.ascontiguousarray(image[y : y + side, x : x + side]), size)
+    image, boxes = _turn(cut, np.zeros((0, 4), np.float32), rng)
+    return image, boxes, source.labels[picture, column : column + 1]
+
+
+def objects(source: Annotated, count: int, size: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """The first ``count`` objects of a shard, cut out alike every time: ``(count, size, size, 3)`` and labels."""
+    rng = np.random.default_rng(0)
+    cut = [_object(source, number, size, rng) for number in range(count)]
+    return np.stack([image for image, _, _ in cut]), np.concatenate([labels for _, _, labels in cut])
 
 
 def _crop(

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hao.data.cache import crop_shard
+from hao.data.cache import crop_shard, scene_shard
 from hao.data.shapes import CLASSES
 from hao.errors import TrainingError
 from hao.models.codenet import CONFIGS, build
 from hao.train.evaluate import average_precision, detect, displacement_histograms, scenes
-from hao.train.feed import Batch, Feed, ahead, normalize
+from hao.train.feed import Batch, Feed, ahead, normalize, objects
 from hao.train.losses import detection_loss
 from hao.train.recipe import Phase, Recipe
 from hao.train.state import Run, load_weights, read_checkpoint
@@ -28,7 +29,7 @@ Listener = Callable[[dict[str, Any]], None]
 
 _REPORT_EVERY = 15.0
 _CLIP_NORM = 10.0
-_CROPS_CHECKED = 2
+_CROPS_CHECKED = 1500
 
 
 def learning_rate(phase: Phase, step: int) -> float:
@@ -131,7 +132,9 @@ class Trainer:
         run.learner.train()
         loss, parts = self._loss(batch)
         if not math.isfinite(parts["loss"]):
-            raise TrainingError(f"the loss is {parts['loss']} at step {run.progress.step}", hint=f"lower the rate and resume from {self.checkpoint}")
+            raise TrainingError(
+                f"the loss is {parts['loss']} at step {run.progress.step}", hint=f"lower the rate and resume from {self.checkpoint}"
+            )
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(run.learner.parameters(), _CLIP_NORM)
@@ -158,7 +161,7 @@ class Trainer:
         progress, net = self.run.progress, self.run.average.net
         started = time.monotonic()
         record: dict[str, Any] = {}
-        if self.run.phase.task == "crops":
+        if self.run.phase.task != "scenes":
             record["accuracy"] = round(self._accuracy(), 2)
         else:
             images, truth = scenes(self.data, "val", self.recipe.validation_scenes)
@@ -169,15 +172,18 @@ class Trainer:
         progress.history.append({"phase": progress.phase, "images": progress.images, "seconds": round(progress.seconds), **record})
 
     def _accuracy(self) -> float:
-        """Percent of validation crops that the averaged classifier names."""
+        """Percent of validation pictures that the averaged classifier names."""
         right = total = 0
         with torch.inference_mode():
-            for number in range(_CROPS_CHECKED):
-                shard = crop_shard(self.data, "val", number)
-                for start in range(0, len(shard.images), 250):
-                    named = self.run.average.classify(normalize(shard.images[start : start + 250])).argmax(1).numpy()
-                    right += int((named == shard.labels[start : start + 250, 0]).sum())
-                    total += len(named)
+            if self.run.phase.task == "objects":
+                images, labels = objects(scene_shard(self.data, "val", 0), _CROPS_CHECKED, self.run.phase.size)
+            else:
+                shard = crop_shard(self.data, "val", 0)
+                images, labels = np.asarray(shard.images), shard.labels[:, 0]
+            for start in range(0, len(images), 250):
+                named = self.run.average.classify(normalize(images[start : start + 250])).argmax(1).numpy()
+                right += int((named == labels[start : start + 250]).sum())
+                total += len(named)
         return 100 * right / total
 
     def _report(self, record: dict[str, Any]) -> None:

@@ -36,7 +36,9 @@ def _at_objects(head: Tensor, picture: Tensor, position: Tensor) -> Tensor:
     return head.flatten(2)[picture, :, position]
 
 
-def detection_loss(heads: tuple[Tensor, Tensor, Tensor], heat: Tensor, where: tuple[Tensor, Tensor], size: Tensor, offset: Tensor) -> DetectionLoss:
+def detection_loss(
+    heads: tuple[Tensor, Tensor, Tensor], heat: Tensor, where: tuple[Tensor, Tensor], size: Tensor, offset: Tensor
+) -> DetectionLoss:
     """Loss of the three heads against `hao.train.targets.Targets` as tensors; ``where`` is (picture, position)."""
     logits, sizes, offsets = (head.float() for head in heads)
     count = max(len(size), 1)

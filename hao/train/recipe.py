@@ -8,13 +8,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hao.errors import TrainingError
+from hao.models.codenet import Operator
 
 
 class Phase(BaseModel):
     """One stretch of training on pictures of one size.
 
     Attributes:
-        task: classify crops (backbone only), or detect in scenes.
+        task: classify ``shapes64`` crops or scaled-up objects cut from scenes (backbone only), or detect in scenes.
         size: height and width fed to the network, pixels.
         images: pictures until the phase ends.
         batch: pictures a step.
@@ -25,7 +26,7 @@ class Phase(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    task: Literal["crops", "scenes"]
+    task: Literal["crops", "objects", "scenes"]
     size: int = Field(ge=32, multiple_of=32)
     images: int = Field(gt=0)
     batch: int = Field(gt=0)
@@ -42,7 +43,7 @@ class Recipe(BaseModel):
     Attributes:
         name: names the folder of its checkpoints and log.
         config: CoDeNet configuration, a to e.
-        operator: deformable up blocks or plain ones.
+        operator: of the up blocks, as in `hao.models.codenet.CoDeNetConfig`.
         seed: of the initial weights and of every draw of the data feed.
         phases: in order.
         decay: weight decay of AdamW, on weights of convolutions only.
@@ -55,7 +56,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     config: Literal["a", "b", "c", "d", "e"] = "b"
-    operator: Literal["deformable", "plain"] = "deformable"
+    operator: Operator = "deformable"
     seed: int = 1
     phases: tuple[Phase, ...] = Field(min_length=1)
     decay: float = 0.01

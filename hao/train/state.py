@@ -184,6 +184,6 @@ def load_weights(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> N
         raise CheckpointError(f"checkpoint {path} {kind} {name}", hint="it belongs to another network or operator")
     for name, value in own.items():
         if value.shape != tensors[name].shape:
-            found = tuple(tensors[name].shape)
-            raise CheckpointError(f"checkpoint {path}: {name} has shape {found}, expected {tuple(value.shape)}", hint="it belongs to another width")
+            found, expected = tuple(tensors[name].shape), tuple(value.shape)
+            raise CheckpointError(f"checkpoint {path}: {name} has shape {found}, expected {expected}", hint="it belongs to another width")
     module.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})
