@@ -71,6 +71,10 @@ class FloatGraph:
                 found[name] += (node,)
         return found
 
+    def displacements(self) -> frozenset[str]:
+        """Names of the tensors that deformable convolutions take as displacements."""
+        return frozenset(node.inputs[1] for node in self.nodes if node.kind == "deform")
+
     def metadata(self) -> dict[str, Any]:
         """What a host needs to feed the network: the means and standard deviations of the image."""
         return {"mean": list(self.mean), "std": list(self.std)}

@@ -247,10 +247,10 @@ class Lowering:
         if axis not in (1, -3):
             self._unsupported(node, f"a split along dimension {axis}", "along channels")
             return
-        source, start, parts = self.source(node).name, 0, []
+        source, base, start, parts = self.source(node).name, self._name(node), 0, []
         for index, part in enumerate(self.values[node]):
             stop = start + part.shape[1]
-            name = f"{self._name(node)}.{index}"
+            name = f"{base}.{index}"
             self.nodes[name] = FloatNode(
                 name, "slice", (source,), (part.shape[1], *tuple(part.shape[2:])), attributes={"start": start, "stop": stop}
             )

@@ -1,0 +1,111 @@
+"""Post-training quantization: ranges from data, floors of scales, clipping of weights, correction of biases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from hao.errors import QuantizationError
+from hao.frontend.float_graph import FloatNode
+from hao.ir.dyadic import SCALE_MAX
+from hao.quant.layers import best_clip
+from hao.quant.model import QuantModel
+
+_ROUNDS = 20
+_HEADROOM = 0.97
+"""Requantization factors stay under this share of the largest one after calibration."""
+
+
+@torch.no_grad()
+def calibrate(model: QuantModel, batches: Iterable[Tensor]) -> QuantModel:
+    """Find ranges and clips on representative data and switch ``model`` to mode ``float``.
+
+    Args:
+        model: changed in place.
+        batches: normalized images ``(N, C, H, W)``; a few hundred images are plenty. The first batch also corrects biases.
+
+    Returns:
+        the model, in evaluation mode.
+
+    Raises:
+        QuantizationError: no data.
+    """
+    kept: Sequence[Tensor] = [batch.detach() for batch in batches]
+    if not kept or not sum(len(batch) for batch in kept):
+        raise QuantizationError("calibration without images", "give at least one batch")
+    model.eval().set_mode("calibrate")
+    for item in model.ranges.values():
+        for buffer in (item.low, item.high, item.floor):
+            buffer.zero_()  # type: ignore[operator]
+    for name in model.bits:
+        model.bias_shift(name).zero_()
+    for batch in kept:
+        model(batch)
+    model.set_mode("float")
+    for node in model.graph.nodes:
+        if node.name in model.bits:
+            weight, _ = model.parameters_of(node)
+            chosen = best_clip(weight, model.bits[node.name]) if model.config.weight_range == "mse" else torch.ones(len(weight))
+            model.clip_ratio(node.name).copy_(chosen)
+    raise_floors(model)
+    if model.config.bias_correction:
+        correct_biases(model, kept[0])
+    return model
+
+
+@torch.no_grad()
+def raise_floors(model: QuantModel) -> None:
+    """Raise output scales where a requantization factor would reach 2: weights of two bits, sums that cancel."""
+    for _ in range(_ROUNDS):
+        raised = False
+        for node in model.graph.nodes:
+            result = model.range(node.name) if node.kind in ("conv", "deform", "add", "avgpool", "requantize") else None
+            if result is None or result.fixed is not None:
+                continue
+            needed = _largest_input_step(model, node) / (SCALE_MAX * _HEADROOM)
+            if float(result.scale) < needed:
+                result.floor.fill_(needed)
+                raised = True
+        if not raised:
+            return
+
+
+def _largest_input_step(model: QuantModel, node: FloatNode) -> float:
+    """Largest real value of one unit of the node's sum before requantization."""
+    scale = max(float(model.range(name).scale) for name in node.inputs if model.range(name).bits == 8 or node.kind != "add")
+    if node.kind in ("add", "requantize"):
+        return scale
+    if node.kind == "avgpool":
+        shape = next(item.shape for item in model.graph.nodes if item.name == node.inputs[0])
+        return scale / (node.attributes["kernel"] ** 2 or shape[1] * shape[2])
+    weight, _ = model.parameters_of(node)
+    reach = weight.abs().flatten(1).amax(1) * model.clip_ratio(node.name)
+    return float(model.range(node.inputs[0]).scale) * float(reach.max()) / ((1 << (model.bits[node.name] - 1)) - 1)
+
+
+@torch.no_grad()
+def correct_biases(model: QuantModel, batch: Tensor) -> None:
+    """Shift every bias so that the quantized layer, fed by the quantized layers before it, keeps its float mean.
+
+    One pass: float and quantized values go through the network side by side.
+    """
+    exact: dict[str, Tensor] = {}
+    rough: dict[str, Tensor] = {}
+    model.observing, observing = False, model.observing
+    for node in model.graph.nodes:
+        read = [batch] if node.kind == "input" else [exact[name] for name in node.inputs]
+        exact[node.name] = model.set_mode("calibrate").compute(node, read)
+        model.set_mode("float")
+        if node.kind != "input":
+            read = [rough[name] for name in node.inputs]
+        if node.name in model.bits:
+            model.set_mode("calibrate")
+            wanted = model.arithmetic(node, [exact[name] for name in node.inputs]).mean((0, 2, 3))
+            got = model.set_mode("float").arithmetic(node, read).mean((0, 2, 3))
+            model.bias_shift(node.name).add_(wanted - got)
+        rough[node.name] = model.compute(node, read)
+    for item in model.ranges.values():
+        item.forget()  # type: ignore[operator]
+    model.observing = observing
