@@ -1,4 +1,4 @@
-// Rules of AXI4 that a master without ids must keep; every breach stops the simulation with a message.
+// Rules of AXI4 that a master without ids must keep; a breach stops the simulation with its text.
 module hao_axi_checker #(
   parameter int unsigned MaxBurst = 256,    // beats the master may ask for
   parameter int unsigned Outstanding = 16,  // bursts a direction it may have in flight
@@ -86,8 +86,8 @@ module hao_axi_checker #(
     if (w && wlast_i) w_len_q[w_tail_q] <= w_beat_q;
   end
 
-  function automatic logic crosses_page(logic [39:0] addr, logic [7:0] len);
-    return {1'b0, addr[11:4]} + 9'(len) > 9'd255;
+  function automatic logic crosses_page(logic [7:0] beat_in_page, logic [7:0] len);
+    return 9'(beat_in_page) + 9'(len) > 9'd255;
   endfunction
 
   `define HAO_AXI_RULE(name, property_expr, text) \
@@ -96,28 +96,36 @@ module hao_axi_checker #(
 
   // a sender holds valid and payload until the handshake
   `HAO_AXI_RULE(ar_valid, arvalid_i && !arready_i |=> arvalid_i, "ARVALID fell before ARREADY")
-  `HAO_AXI_RULE(ar_stable, arvalid_i && !arready_i |=> $stable({araddr_i, arlen_i, arsize_i, arburst_i}),
+  `HAO_AXI_RULE(ar_stable, arvalid_i && !arready_i
+                |=> $stable({araddr_i, arlen_i, arsize_i, arburst_i}),
                 "AR changed before ARREADY")
   `HAO_AXI_RULE(aw_valid, awvalid_i && !awready_i |=> awvalid_i, "AWVALID fell before AWREADY")
-  `HAO_AXI_RULE(aw_stable, awvalid_i && !awready_i |=> $stable({awaddr_i, awlen_i, awsize_i, awburst_i}),
+  `HAO_AXI_RULE(aw_stable, awvalid_i && !awready_i
+                |=> $stable({awaddr_i, awlen_i, awsize_i, awburst_i}),
                 "AW changed before AWREADY")
   `HAO_AXI_RULE(w_valid, wvalid_i && !wready_i |=> wvalid_i, "WVALID fell before WREADY")
   `HAO_AXI_RULE(w_stable, wvalid_i && !wready_i |=> $stable({wdata_i, wstrb_i, wlast_i}),
                 "W changed before WREADY")
   `HAO_AXI_RULE(r_hold, rvalid_i && !rready_i |=> rvalid_i && $stable({rdata_i, rresp_i, rlast_i}),
                 "R changed before RREADY")
-  `HAO_AXI_RULE(b_hold, bvalid_i && !bready_i |=> bvalid_i && $stable(bresp_i), "B changed before BREADY")
+  `HAO_AXI_RULE(b_hold, bvalid_i && !bready_i
+                |=> bvalid_i && $stable(bresp_i), "B changed before BREADY")
   // shape of bursts
-  `HAO_AXI_RULE(ar_shape, arvalid_i |-> arsize_i == 3'd4 && arburst_i == 2'b01 && araddr_i[3:0] == '0,
+  `HAO_AXI_RULE(ar_shape, arvalid_i
+                |-> arsize_i == 3'd4 && arburst_i == 2'b01 && araddr_i[3:0] == '0,
                 "a read is not an aligned INCR burst of 16-byte beats")
-  `HAO_AXI_RULE(aw_shape, awvalid_i |-> awsize_i == 3'd4 && awburst_i == 2'b01 && awaddr_i[3:0] == '0,
+  `HAO_AXI_RULE(aw_shape, awvalid_i
+                |-> awsize_i == 3'd4 && awburst_i == 2'b01 && awaddr_i[3:0] == '0,
                 "a write is not an aligned INCR burst of 16-byte beats")
-  `HAO_AXI_RULE(ar_page, arvalid_i |-> !crosses_page(araddr_i, arlen_i), "a read crosses a 4 KB boundary")
-  `HAO_AXI_RULE(aw_page, awvalid_i |-> !crosses_page(awaddr_i, awlen_i), "a write crosses a 4 KB boundary")
+  `HAO_AXI_RULE(ar_page, arvalid_i
+                |-> !crosses_page(araddr_i[11:4], arlen_i), "a read crosses a 4 KB boundary")
+  `HAO_AXI_RULE(aw_page, awvalid_i
+                |-> !crosses_page(awaddr_i[11:4], awlen_i), "a write crosses a 4 KB boundary")
   `HAO_AXI_RULE(ar_length, arvalid_i |-> 32'(arlen_i) < MaxBurst, "a read is longer than MaxBurst")
   `HAO_AXI_RULE(aw_length, awvalid_i |-> 32'(awlen_i) < MaxBurst, "a write is longer than MaxBurst")
   // counts
-  `HAO_AXI_RULE(w_last, matched |-> aw_len_q[aw_head_q] == w_len_q[w_head_q], "WLAST does not match AWLEN")
+  `HAO_AXI_RULE(w_last, matched
+                |-> aw_len_q[aw_head_q] == w_len_q[w_head_q], "WLAST does not match AWLEN")
   `HAO_AXI_RULE(r_last, r |-> reads_q != '0 && rlast_i == (r_beat_q == ar_len_q[ar_head_q]),
                 "RLAST does not match ARLEN")
   `HAO_AXI_RULE(b_owed, b |-> writes_q != '0, "a response without a write")

@@ -4,13 +4,13 @@
 //   * its burst has waited the latency (reads), or its beats have arrived (writes),
 //   * the peak bucket and the sustained bucket both hold a granule's worth of bytes,
 //   * no refresh is in progress, and the bus has turned to its direction.
-// Buckets count in 1/256 byte. The sustained bucket fills during refresh too, so that the long-run average is the
-// sustained rate; its depth bounds how far a burst of traffic may run ahead of that average.
+// Buckets count in 1/256 byte. The sustained bucket fills during refresh too, so that the long-run
+// average is the sustained rate; its depth bounds how far traffic may run ahead of that average.
 //
-// With stall probabilities of zero the timing is deterministic. Otherwise every channel stalls at random
-// (probability n/256 a cycle), all of them freeze now and then, and latencies jitter, all from one seed.
+// With a stall probability of zero the timing is deterministic. Otherwise every channel stalls at
+// random (n/256 a cycle), all of them freeze now and then, and latencies jitter, all from one seed.
 module hao_dram #(
-  parameter int unsigned QueueDepth = 64,  // most outstanding bursts a direction that can be configured
+  parameter int unsigned QueueDepth = 64,  // most outstanding bursts a direction
   parameter int unsigned FifoBeats = 64    // write data waiting for the bus
 ) (
   input  logic         clk_i,
@@ -26,7 +26,7 @@ module hao_dram #(
   input  logic [ 23:0] cfg_sustained_depth_i,
   input  logic [  6:0] cfg_outstanding_reads_i,
   input  logic [  6:0] cfg_outstanding_writes_i,
-  input  logic [  7:0] cfg_stall_i,  // probability of a stall, of 256, on every channel; 0: deterministic
+  input  logic [  7:0] cfg_stall_i,  // probability of a stall, of 256; 0: deterministic
   input  logic [ 63:0] cfg_seed_i,
   // AXI4 slave, 128 bits, no ids
   input  logic [ 39:0] araddr_i,
@@ -54,14 +54,14 @@ module hao_dram #(
   localparam int unsigned GranuleBytes = 64;
   localparam int unsigned GranuleCost = GranuleBytes * 256;
   localparam int unsigned PeakDepth = 2 * GranuleCost;
-  localparam int unsigned RunLength = 16;  // granules of one direction before the other gets its turn
+  localparam int unsigned RunLength = 16;  // granules before the other direction's turn
 
   typedef enum logic {
     DirRead,
     DirWrite
   } dir_e;
 
-  // ------------------------------------------------------------------------------------------- time, refresh, stalls
+  // -------------------------------------------------------------------------- time, refresh, stalls
   logic [31:0] now_q;
   logic [15:0] refresh_q;
   logic refreshing;
@@ -102,7 +102,7 @@ module hao_dram #(
     end
   end
 
-  // --------------------------------------------------------------------------------------------- read and write sides
+  // --------------------------------------------------------------------------- read and write sides
   logic read_wants, write_wants, grant_read, grant_write;
 
   hao_dram_read #(
@@ -157,14 +157,15 @@ module hao_dram #(
     .bready_i
   );
 
-  // ----------------------------------------------------------------------------------------------------- bus schedule
+  // ----------------------------------------------------------------------------------- bus schedule
   dir_e dir_q;
   logic [7:0] turn_q;
   logic [4:0] run_q;
   logic [31:0] peak_q, sustained_q;
   logic bus_free, switch_dir, granted;
 
-  assign bus_free = turn_q == '0 && !refreshing && peak_q >= GranuleCost && sustained_q >= GranuleCost;
+  assign bus_free = turn_q == '0 && !refreshing && peak_q >= GranuleCost
+                    && sustained_q >= GranuleCost;
   assign grant_read = bus_free && !switch_dir && dir_q == DirRead && read_wants;
   assign grant_write = bus_free && !switch_dir && dir_q == DirWrite && write_wants;
   assign granted = grant_read || grant_write;
@@ -192,7 +193,8 @@ module hao_dram #(
       sustained_q <= '0;
     end else begin
       peak_q      <= fill(peak_q, cfg_peak_rate_i, PeakDepth, granted);
-      sustained_q <= fill(sustained_q, cfg_sustained_rate_i, {cfg_sustained_depth_i, 8'd0}, granted);
+      sustained_q <= fill(sustained_q, cfg_sustained_rate_i, {cfg_sustained_depth_i, 8'd0},
+                          granted);
       if (turn_q != '0) turn_q <= turn_q - 8'd1;
       if (switch_dir) begin
         dir_q  <= dir_q == DirRead ? DirWrite : DirRead;

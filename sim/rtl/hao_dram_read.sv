@@ -1,4 +1,4 @@
-// Read side of the DRAM model: queue of bursts, granules granted by the bus, beats returned in order.
+// Read side of the DRAM model: a queue of bursts, granules granted by the bus, beats in order.
 module hao_dram_read #(
   parameter int unsigned QueueDepth = 64
 ) (
@@ -42,14 +42,14 @@ module hao_dram_read #(
   logic [5:0] ahead_q;                        // beats granted and not yet sent
 
   // beats in the granule at the grant pointer: up to the 64-byte boundary or the burst's end
-  logic [39:0] granule_addr;
+  logic [5:0] granule_addr;  // the last bits
   logic [8:0] left;
   logic [2:0] to_boundary, beats;
   logic burst_granted, push, pop, send;
 
-  assign granule_addr = addr_q[grant_q] + {27'd0, granted_beats_q, 4'd0};
+  assign granule_addr = addr_q[grant_q][5:0] + {granted_beats_q[1:0], 4'd0};
   assign left = 9'(len_q[grant_q]) + 9'd1 - granted_beats_q;
-  assign to_boundary = 3'd4 - 3'(granule_addr[5:4]);
+  assign to_boundary = 3'd4 - 3'(granule_addr >> 4);
   assign beats = left < 9'(to_boundary) ? left[2:0] : to_boundary;
   assign burst_granted = 9'(beats) == left;
   assign wants_o = ungranted_q != '0 && now_i >= due_q[grant_q] && ahead_q <= 6'(AheadBeats - 4);
@@ -91,9 +91,6 @@ module hao_dram_read #(
     end
   end
 
-  bit [127:0] word;
-  int status;
-
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       rvalid_o <= 1'b0;
@@ -103,6 +100,8 @@ module hao_dram_read #(
     end else begin
       if (rready_i) rvalid_o <= 1'b0;
       if (send) begin
+        automatic bit [127:0] word;
+        automatic int status;
         status = hao_memory_read(64'(addr_q[head_q]) + {51'd0, sent_beats_q, 4'd0}, word);
         rvalid_o <= 1'b1;
         rdata_o  <= word;

@@ -1,5 +1,6 @@
-// Write side of the DRAM model: bursts and their data wait for the bus; memory changes when a granule is granted, and
-// the response follows after the latency, so that a master that does not await it reads old data.
+// Write side of the DRAM model: bursts and their data wait for the bus; memory changes when a granule
+// is granted, and the response follows after the latency, so that a master that does not await it
+// reads old data.
 module hao_dram_write #(
   parameter int unsigned QueueDepth = 64,
   parameter int unsigned FifoBeats = 64
@@ -91,7 +92,8 @@ module hao_dram_write #(
       if (push_beat) wr_q <= wr_q + beat_t'(1);
       count_q     <= count_q + 7'(push) - 7'(answer);
       unwritten_q <= unwritten_q + 7'(push) - 7'(grant_i && burst_written);
-      level_q     <= level_q + (FifoWidth + 1)'(push_beat) - (grant_i ? (FifoWidth + 1)'(beats) : '0);
+      level_q     <= level_q + (FifoWidth + 1)'(push_beat)
+                     - (grant_i ? (FifoWidth + 1)'(beats) : '0);
       if (grant_i) begin
         rd_q      <= rd_q + beat_t'(beats);
         written_q <= burst_written ? '0 : written_q + 9'(beats);
@@ -104,8 +106,6 @@ module hao_dram_write #(
       end
     end
   end
-
-  int status;
 
   always_ff @(posedge clk_i) begin
     if (push) begin
@@ -120,6 +120,7 @@ module hao_dram_write #(
     if (grant_i) begin
       for (int unsigned i = 0; i < 4; i++) begin
         if (i < 32'(beats)) begin
+          automatic int status;
           status = hao_memory_write(64'(granule_addr) + 64'(16 * i), data_q[rd_q + beat_t'(i)],
                                     strb_q[rd_q + beat_t'(i)]);
           if (status != 0) bad_q[write_q] <= 1'b1;

@@ -1,4 +1,5 @@
-// The simulated board: the engine, its DRAM and the AXI rules. Clock, reset and AXI4-Lite come from the C++ host.
+// The simulated board: the engine, its DRAM and the AXI rules. Clock, reset and AXI4-Lite come from
+// the C++ host.
 module hao_tb #(
   parameter int unsigned PI = 16,
   parameter int unsigned PO = 16,
@@ -204,7 +205,8 @@ module hao_tb #(
 
   // AXI4-Lite answers hold until they are taken
   assert property (@(posedge clk_i) disable iff (!rst_ni)
-    s_axil_rvalid_o && !s_axil_rready_i |=> s_axil_rvalid_o && $stable({s_axil_rdata_o, s_axil_rresp_o}))
+    s_axil_rvalid_o && !s_axil_rready_i
+    |=> s_axil_rvalid_o && $stable({s_axil_rdata_o, s_axil_rresp_o}))
   else $error("AXI4-Lite: R changed before RREADY");
   assert property (@(posedge clk_i) disable iff (!rst_ni)
     s_axil_bvalid_o && !s_axil_bready_i |=> s_axil_bvalid_o && $stable(s_axil_bresp_o))

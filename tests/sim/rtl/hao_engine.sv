@@ -1,6 +1,6 @@
-// A copy engine with the ports and registers of the real one: copies PROGRAM_COUNT words from INPUT to OUTPUT.
-// It puts known traffic on the simulated board, and breaks one rule of AXI on demand: SCRATCH_LO selects the breach,
-// SCRATCH_HI the traffic (0 copy, 1 read only, 2 write only).
+// A copy engine with the ports and registers of the real one: copies PROGRAM_COUNT words from INPUT
+// to OUTPUT. It puts known traffic on the simulated board, and breaks one rule of AXI on demand:
+// SCRATCH_LO selects the breach, SCRATCH_HI the traffic (0 copy, 1 read only, 2 write only).
 module hao_engine #(
   parameter int unsigned PI = 16,
   parameter int unsigned PO = 16,
@@ -78,10 +78,11 @@ module hao_engine #(
   );
 
   typedef enum logic [3:0] {
-    Honest, DropArvalid, MoveAraddr, CrossPage, EarlyWlast, MoveWdata, LongBurst, Hang, NarrowRead, ManyReads
+    Honest, DropArvalid, MoveAraddr, CrossPage, EarlyWlast, MoveWdata, LongBurst, Hang,
+    NarrowRead, ManyReads
   } breach_e;
 
-  // ---------------------------------------------------------------------------------------------------- registers
+  // -------------------------------------------------------------------------------------- registers
   logic [31:0] regs_q[64];
   logic busy_q, done_q, fault_q, start;
   logic [31:0] cycles_q;
@@ -127,7 +128,7 @@ module hao_engine #(
     end
   end
 
-  // ------------------------------------------------------------------------------------------------------- traffic
+  // ---------------------------------------------------------------------------------------- traffic
   logic [39:0] ar_addr_q, aw_addr_q, w_addr_q;
   logic [31:0] ar_left_q, aw_left_q, w_left_q, r_left_q, b_left_q;
   logic [7:0] reads_q, writes_q, w_beat_q;
@@ -157,7 +158,8 @@ module hao_engine #(
   assign w = m_axi_wvalid && m_axi_wready;
   assign b = m_axi_bvalid && m_axi_bready;
 
-  assign m_axi_arvalid = busy_q && reads && ar_left_q != '0 && (reads_q < 8'(Outstanding) || breach == ManyReads)
+  assign m_axi_arvalid = busy_q && reads && ar_left_q != '0
+                         && (reads_q < 8'(Outstanding) || breach == ManyReads)
                          && !(breach == DropArvalid && held_q);
   assign m_axi_araddr = breach == MoveAraddr && held_q ? ar_addr_q + 40'd64 : ar_addr_q;
   assign m_axi_arlen = 8'(ar_burst - 9'd1);
@@ -217,7 +219,8 @@ module hao_engine #(
         end
       end
       if (b && m_axi_bresp != 2'b00) fault_q <= 1'b1;
-      if (busy_q && r_left_q == '0 && aw_left_q == '0 && w_left_q == '0 && b_left_q == '0 && breach != Hang) begin
+      if (busy_q && r_left_q == '0 && aw_left_q == '0 && w_left_q == '0 && b_left_q == '0
+          && breach != Hang) begin
         busy_q <= 1'b0;
         done_q <= 1'b1;
       end
