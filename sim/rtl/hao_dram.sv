@@ -61,7 +61,7 @@ module hao_dram #(
     DirWrite
   } dir_e;
 
-  // -------------------------------------------------------------------------- time, refresh, stalls
+  // ------------------------------------------------------------------------ time, refresh, stalls
   logic [31:0] now_q;
   logic [15:0] refresh_q;
   logic refreshing;
@@ -102,7 +102,7 @@ module hao_dram #(
     end
   end
 
-  // --------------------------------------------------------------------------- read and write sides
+  // ------------------------------------------------------------------------- read and write sides
   logic read_wants, write_wants, grant_read, grant_write;
 
   hao_dram_read #(
@@ -157,7 +157,7 @@ module hao_dram #(
     .bready_i
   );
 
-  // ----------------------------------------------------------------------------------- bus schedule
+  // --------------------------------------------------------------------------------- bus schedule
   dir_e dir_q;
   logic [7:0] turn_q;
   logic [4:0] run_q;

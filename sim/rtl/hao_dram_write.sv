@@ -1,6 +1,6 @@
-// Write side of the DRAM model: bursts and their data wait for the bus; memory changes when a granule
-// is granted, and the response follows after the latency, so that a master that does not await it
-// reads old data.
+// Write side of the DRAM model: bursts and their data wait for the bus; memory changes when a
+// granule is granted, and the response follows after the latency, so that a master that does not
+// await it reads old data.
 module hao_dram_write #(
   parameter int unsigned QueueDepth = 64,
   parameter int unsigned FifoBeats = 64

@@ -82,7 +82,7 @@ module hao_engine #(
     NarrowRead, ManyReads
   } breach_e;
 
-  // -------------------------------------------------------------------------------------- registers
+  // ------------------------------------------------------------------------------------ registers
   logic [31:0] regs_q[64];
   logic busy_q, done_q, fault_q, start;
   logic [31:0] cycles_q;
@@ -128,7 +128,7 @@ module hao_engine #(
     end
   end
 
-  // ---------------------------------------------------------------------------------------- traffic
+  // -------------------------------------------------------------------------------------- traffic
   logic [39:0] ar_addr_q, aw_addr_q, w_addr_q;
   logic [31:0] ar_left_q, aw_left_q, w_left_q, r_left_q, b_left_q;
   logic [7:0] reads_q, writes_q, w_beat_q;
