@@ -22,7 +22,7 @@ module hao_issue
   output logic                 wait_dep_o   // the oldest waits for others
 );
 
-  localparam int unsigned FlightBits = 4;
+  localparam int unsigned FlightBits = 5;
 
   logic                              head_valid, take, met, met_q;
   logic [$clog2(QueueDepth+1)-1:0]   level;
