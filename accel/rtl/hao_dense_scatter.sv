@@ -1,0 +1,161 @@
+// Result words of DENSE to where they belong: planes of the feature memory, a window slice, or the displacement map.
+// Words come in pixel order and wait here while the memory is busy; the destination of the next instruction waits beside
+// them. With TapEnable every word is also reported to the trace.
+module hao_dense_scatter #(
+  parameter int unsigned WinDepth  = 512,
+  parameter bit          TapEnable = 1'b0
+) (
+  input  logic         clk_i,
+  input  logic         rst_ni,
+  input  logic         clear_i,
+  // Destination of an instruction: its fields and the index of its first pixel
+  input  logic         cmd_valid_i,
+  output logic         cmd_ready_o,
+  // verilator lint_off UNUSEDSIGNAL
+  input  hao_pkg::dense_instr_t cmd_i,
+  input  logic  [31:0] cmd_p0_i,
+  // verilator lint_on UNUSEDSIGNAL
+  // Words
+  input  logic         word_valid_i,
+  output logic         word_ready_o,
+  input  logic [127:0] word_i,
+  input  logic         word_last_i,    // of the instruction
+  // Feature memory
+  output logic         wr_valid_o,
+  input  logic         wr_ready_i,
+  output logic  [15:0] wr_addr_o [4],
+  output logic   [1:0] wr_sel_o [16],
+  output logic  [15:0] wr_mask_o,
+  output logic [127:0] wr_data_o,
+  // Window
+  output logic         win_wr_valid_o,
+  input  logic         win_wr_ready_i,
+  output logic   [3:0] win_wr_bank_o,
+  output logic  [11:0] win_wr_addr_o,
+  output logic [127:0] win_wr_data_o,
+  // Displacement map
+  output logic         disp_wr_valid_o,
+  output logic  [15:0] disp_wr_addr_o,
+  output logic   [7:0] disp_wr_data_o,
+  output logic         done_o,
+  output logic         stall_o
+);
+
+  import hao_pkg::*;
+
+  logic         valid, sent, last, start, active_q, place_valid;
+  logic [127:0] word;
+  logic [1:0]   unused_level;
+  destination_e dst_q;
+  logic [31:0]  lane_sel_q;
+
+  hao_fifo #(
+    .Width(129),
+    .Depth(2)
+  ) i_words (
+    .clk_i,
+    .rst_ni,
+    .clear_i,
+    .in_valid_i (word_valid_i),
+    .in_ready_o (word_ready_o),
+    .in_data_i  ({word_last_i, word_i}),
+    .out_valid_o(valid),
+    .out_ready_i(sent),
+    .out_data_o ({last, word}),
+    .level_o    (unused_level)
+  );
+
+  assign cmd_ready_o = !active_q || (sent && last);
+  assign start       = cmd_valid_i && cmd_ready_o;
+
+  always_comb begin
+    wr_valid_o      = valid && active_q && dst_q == DstFeature;
+    win_wr_valid_o  = valid && active_q && dst_q == DstWindow && place_valid;
+    disp_wr_valid_o = valid && active_q && dst_q == DstDisplacement;
+    sent            = (wr_valid_o && wr_ready_i) || (win_wr_valid_o && win_wr_ready_i) ||
+                      disp_wr_valid_o;
+    stall_o         = (wr_valid_o && !wr_ready_i) || (win_wr_valid_o && !win_wr_ready_i);
+  end
+
+  for (genvar l = 0; l < 16; l++) begin : gen_lane
+    assign wr_sel_o[l] = lane_sel_q[2*l+:2];
+  end
+
+  assign wr_data_o      = word;
+  assign win_wr_data_o  = word;
+  assign disp_wr_data_o = word[7:0];
+  assign disp_wr_addr_o = wr_addr_o[0];
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      active_q <= 1'b0;
+      done_o   <= 1'b0;
+    end else if (clear_i) begin
+      active_q <= 1'b0;
+      done_o   <= 1'b0;
+    end else begin
+      if (start)             active_q <= 1'b1;
+      else if (sent && last) active_q <= 1'b0;
+      done_o <= sent && last;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (start) begin
+      dst_q        <= destination_e'(cmd_i.dst);
+      lane_sel_q   <= cmd_i.lane_sel;
+      wr_mask_o    <= cmd_i.lane_mask;
+      wr_addr_o[0] <= cmd_i.dst_base0 + cmd_p0_i[15:0];
+      wr_addr_o[1] <= cmd_i.dst_base1 + cmd_p0_i[15:0];
+      wr_addr_o[2] <= cmd_i.dst_base2 + cmd_p0_i[15:0];
+      wr_addr_o[3] <= cmd_i.dst_base3 + cmd_p0_i[15:0];
+    end else if (sent) begin
+      for (int unsigned k = 0; k < 4; k++) wr_addr_o[k] <= wr_addr_o[k] + 16'd1;
+    end
+  end
+
+  hao_window_writer #(
+    .WinDepth(WinDepth)
+  ) i_place (
+    .clk_i,
+    .rst_ni,
+    .clear_i,
+    .start_i    (start && destination_e'(cmd_i.dst) == DstWindow),
+    .width_i    (cmd_i.out_w),
+    .win_base_i (cmd_i.win_base),
+    .win_rows_i (cmd_i.win_rows),
+    .win_pitch_i(cmd_i.win_pitch),
+    .win_slot0_i(cmd_i.win_slot0),
+    .win_bank0_i(cmd_i.win_bank0),
+    .valid_o    (place_valid),
+    .next_i     (win_wr_valid_o && win_wr_ready_i),
+    .bank_o     (win_wr_bank_o),
+    .addr_o     (win_wr_addr_o)
+  );
+
+`ifndef SYNTHESIS
+  if (TapEnable) begin : gen_tap
+    import "DPI-C" context function void hao_tap(input int unit, input int seq, input int p,
+                                                 input bit [127:0] data);
+    int unsigned sequence_q, pixel_q;
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        sequence_q <= 0;
+      end else if (clear_i) begin
+        sequence_q <= 0;
+      end else if (sent) begin
+        hao_tap(32'(UnitDense), sequence_q, pixel_q, word);
+        if (last) sequence_q <= sequence_q + 1;
+      end
+    end
+    always_ff @(posedge clk_i) begin
+      if (start)     pixel_q <= cmd_p0_i;
+      else if (sent) pixel_q <= pixel_q + 1;
+    end
+  end
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   wr_valid_o && !wr_ready_i |=> wr_valid_o && $stable(wr_addr_o[0]))
+    else $error("hao_dense_scatter: a waiting write changed");
+`endif
+
+endmodule
