@@ -1,0 +1,104 @@
+// One channel of the depthwise core: nine products and their sum, or the largest of nine values, then the
+// accumulator of SUM. Four stages; step_i[k] moves stage k, so an idle lane stands still.
+//
+// With Halves = 2 the lane serves two channels in turn and keeps two accumulators.
+module hao_dw_lane #(
+  parameter int unsigned Halves  = 1,
+  parameter int unsigned DspTaps = 9  // taps 0 to DspTaps - 1 multiply in DSPs, the others in LUTs
+) (
+  input  logic                     clk_i,
+  input  logic [3:0]               step_i,
+  input  logic [2:0]               max_i,       // of the beat entering stages 0 to 2
+  input  logic                     add_acc_i,   // of the beat entering stage 3: adds to the sum
+  input  logic                     x_signed_i,
+  input  logic [hao_pkg::Taps-1:0] live_i,
+  input  logic [7:0]               value_i  [hao_pkg::Taps],
+  input  logic signed [7:0]        weight_i [hao_pkg::Taps],
+  output logic signed [26:0]       acc_o
+);
+
+  import hao_pkg::*;
+
+  if (Halves != 1 && Halves != 2) begin : gen_check
+    $error("hao_dw_lane: Halves must be 1 or 2, not %0d", Halves);
+  end
+
+  if (DspTaps > Taps) begin : gen_check_taps
+    $error("hao_dw_lane: DspTaps must be at most %0d, not %0d", Taps, DspTaps);
+  end
+
+  logic signed [8:0]  value   [Taps];
+  logic signed [16:0] product [Taps];
+  logic signed [16:0] product_q [Taps];
+  logic signed [8:0]  row_max_q [3];
+  logic signed [8:0]  max_q;
+  logic signed [18:0] row_sum_q [3];
+  logic signed [20:0] total_q;
+  logic signed [26:0] acc_q, acc_before;
+
+  function automatic logic signed [8:0] largest(logic signed [8:0] a, logic signed [8:0] b,
+                                                logic signed [8:0] c);
+    logic signed [8:0] ab;
+    ab = a > b ? a : b;
+    return ab > c ? ab : c;
+  endfunction
+
+  // A tap that is not live reads zero, which adds nothing; for the maximum it takes the least value.
+  for (genvar t = 0; t < Taps; t++) begin : gen_tap
+    assign value[t] = {x_signed_i && value_i[t][7], value_i[t]};
+`ifdef SYNTHESIS
+    if (t < DspTaps) begin : gen_dsp
+      (* use_dsp = "yes" *) logic signed [16:0] wide;
+      assign wide       = value[t] * weight_i[t];
+      assign product[t] = wide;
+    end else begin : gen_lut
+      hao_lut_multiplier i_multiplier (
+        .a_i      (value[t]),
+        .b_i      (weight_i[t]),
+        .product_o(product[t])
+      );
+    end
+`else
+    // both forms give one result (tests/rtl/test_dw.py tries every pair); this one simulates fast
+    assign product[t] = value[t] * weight_i[t];
+`endif
+    always_ff @(posedge clk_i) begin
+      if (step_i[0] && !max_i[0]) product_q[t] <= product[t];
+    end
+  end
+
+  for (genvar i = 0; i < 3; i++) begin : gen_row
+    always_ff @(posedge clk_i) begin
+      if (step_i[0] && max_i[0]) begin
+        row_max_q[i] <= largest(live_i[3*i] ? value[3*i] : -9'sd256,
+                                live_i[3*i+1] ? value[3*i+1] : -9'sd256,
+                                live_i[3*i+2] ? value[3*i+2] : -9'sd256);
+      end
+      if (step_i[1] && !max_i[1]) begin
+        row_sum_q[i] <= 19'(product_q[3*i]) + 19'(product_q[3*i+1]) + 19'(product_q[3*i+2]);
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (step_i[1] && max_i[1]) max_q <= largest(row_max_q[0], row_max_q[1], row_max_q[2]);
+    if (step_i[2]) begin
+      total_q <= max_i[2] ? 21'(max_q)
+                          : 21'(row_sum_q[0]) + 21'(row_sum_q[1]) + 21'(row_sum_q[2]);
+    end
+    if (step_i[3]) acc_q <= (add_acc_i ? acc_before : '0) + 27'(total_q);
+  end
+
+  if (Halves == 2) begin : gen_two
+    logic signed [26:0] other_q;  // the other channel's, beats alternate
+    always_ff @(posedge clk_i) begin
+      if (step_i[3]) other_q <= acc_q;
+    end
+    assign acc_before = other_q;
+  end else begin : gen_one
+    assign acc_before = acc_q;
+  end
+
+  assign acc_o = acc_q;
+
+endmodule
