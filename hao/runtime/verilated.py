@@ -57,22 +57,31 @@ def _command(plan: BuildPlan) -> list[str]:
     order = plan.settings["order"]
     assert isinstance(parameters, dict) and isinstance(flags, list) and isinstance(order, list)
     includes = [f"+incdir+{folder}" for folder in sorted({str(Path(name).parent) for name in order})]
-    host_flags = " ".join(["-include ../sim/host/hao_print.h", *(flag.replace("-Isim", "-I../sim") for flag in flags)])
+    host_flags = " ".join(flag.replace("-Isim", "-I../sim") for flag in flags)
     jobs = str(min(2, os.cpu_count() or 1))
     sources = [*order, *(path for path in plan.files if path.startswith("sim/") and path.endswith((".sv", ".cpp")))]
     return [
         str(require_verilator()), "--cc", "--build", "--exe", "-j", jobs, "-O3", "--x-assign", "fast", "--assert", "-Wno-fatal",
         "--top-module", TOP, "-Mdir", "obj", "-o", LIBRARY, *([] if trace == "none" else [f"--trace-{trace}"]),
         *(f"-G{name}={value}" for name, value in parameters.items()), f"-GConfigDigest=64'h{plan.settings['digest64']:016x}",
+        # hao_print.h must come first, and a precompiled header is read only as the first: do without it
+        "-MAKEFLAGS", "VK_PCH_I_FAST=", "-MAKEFLAGS", "VK_PCH_I_SLOW=",
         *includes, "-CFLAGS", host_flags, "-LDFLAGS", "-shared", *sources,
     ]  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    """The build environment; Verilator's own files, and only those, see ``hao_print.h`` (a precompiled header must come first)."""
+    environment = build_environment()
+    environment["MAKEFLAGS"] += r" OPT_GLOBAL=-O2\ -include\ ../sim/host/hao_print.h"
+    return environment
 
 
 def _build(plan: BuildPlan, folder: Path) -> None:
     log = folder / "build.log"
     with log.open("wb") as output:
         done = subprocess.run(
-            _command(plan), cwd=folder, env=build_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            _command(plan), cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             timeout=_BUILD_SECONDS, check=False,
         )  # fmt: skip
     if done.returncode:
