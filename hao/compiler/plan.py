@@ -1,0 +1,149 @@
+"""Steps, segments and stripes: which rows of every operation are computed when.
+
+A *segment* is a run of steps that are executed stripe by stripe, so that what passes between them never exists whole.
+Rows that neighbouring stripes share are computed again, except where the result stays in memory anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hao.compiler.layout import Layout, Plane
+from hao.compiler.ops import DenseOp, DwOp, Op, Ref, Rows, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Steps ``start`` to ``stop`` (exclusive) in ``stripes`` stripes."""
+
+    start: int
+    stop: int
+    stripes: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One operation, with the DENSE that fills its window where that goes past the feature memory."""
+
+    op: Op
+    feeder: DenseOp | None = None
+
+    def reads(self) -> tuple[Ref, ...]:
+        """Channels read from memory."""
+        if self.feeder is None:
+            return self.op.reads()
+        extra = self.op.reads()[len(self.feeder.weight) :]
+        return (*self.feeder.reads(), *extra)
+
+    def rows_read(self, value: Value, rows: Rows) -> Rows:
+        """Rows of ``value`` that output ``rows`` depend on."""
+        if self.feeder is None or (isinstance(self.op, DwOp) and value is self.op.displacement):
+            return self.op.rows_read(value, rows)
+        assert isinstance(self.op, DwOp)
+        return self.feeder.rows_read(value, self.op.slice_rows(rows))
+
+
+@dataclass(slots=True, eq=False)
+class PlaneUse:
+    """Who writes and reads a plane: step numbers; ``blocks`` counts the blocks that write it."""
+
+    writers: set[int] = field(default_factory=set)
+    readers: set[int] = field(default_factory=set)
+    blocks: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """A placed network cut into segments.
+
+    Attributes:
+        steps: in execution order.
+        segments: cover the steps without gaps.
+        spilled: planes that live in DRAM between their segment and their readers'.
+        outputs: planes stored to OUTPUT.
+    """
+
+    layout: Layout
+    steps: list[Step]
+    segments: list[Segment]
+    use: dict[Plane, PlaneUse]
+    outputs: dict[Plane, None]
+    spilled: set[Plane] = field(default_factory=set)
+
+    def internal(self, plane: Plane, segment: Segment) -> bool:
+        """Whether writers and readers of a plane are all in ``segment``."""
+        use = self.use[plane]
+        return all(segment.start <= k < segment.stop for k in (*use.writers, *use.readers))
+
+    def resident(self, plane: Plane, segment: Segment) -> bool:
+        """Whether the plane is held whole on chip."""
+        return not self.internal(plane, segment) and plane not in self.spilled
+
+    def stripe_rows(self, segment: Segment, stripe: int, done: dict[Value, int]) -> tuple[dict[int, Rows], dict[Plane, Rows]]:
+        """What one stripe computes.
+
+        Args:
+            segment: the segment.
+            stripe: its number.
+            done: rows of every value computed by earlier stripes and kept on chip.
+
+        Returns:
+            output rows of every step, and rows needed of every plane that is read.
+        """
+        wanted: dict[Plane, Rows] = {}
+        rows: dict[int, Rows] = {}
+        for number in reversed(range(segment.start, segment.stop)):
+            step = self.steps[number]
+            value = step.op.output
+            planes = self.planes_of(value)
+            span = (value.height, 0)
+            for plane in planes:
+                span = hull(span, wanted.get(plane, (value.height, 0)))
+            if any(not self.internal(plane, segment) or plane in self.outputs for plane in planes):
+                part = (value.height * stripe // segment.stripes, value.height * (stripe + 1) // segment.stripes)
+                span = hull(span, part)
+            if all(self.resident(plane, segment) for plane in planes):
+                kept = done.get(value, 0)
+                span = (kept, max(span[1], kept))
+            rows[number] = span
+            if span[1] <= span[0]:
+                continue
+            for source in dict.fromkeys(ref[0] for ref in step.reads()):
+                need = step.rows_read(source, span)
+                for plane in self.layout.planes_of(ref for ref in step.reads() if ref[0] is source):
+                    wanted[plane] = hull(wanted.get(plane, (plane.height, 0)), need)
+        return rows, wanted
+
+    def planes_of(self, value: Value) -> list[Plane]:
+        """Planes with a channel of ``value``."""
+        return self.layout.planes_of((value, c) for c in range(value.channels))
+
+
+def hull(a: Rows, b: Rows) -> Rows:
+    """Smallest range that holds both; a range that ends before it starts is empty."""
+    if a[1] <= a[0]:
+        return b
+    if b[1] <= b[0]:
+        return a
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+def make_plan(layout: Layout, outputs: tuple[tuple[str, tuple[Ref, ...]], ...]) -> Plan:
+    """Every step its own segment, one stripe each."""
+    windowed = set(layout.direct.values())
+    steps = [
+        Step(op, layout.direct.get(op) if isinstance(op, DwOp) else None)
+        for op in layout.ops
+        if not (isinstance(op, DenseOp) and op in windowed)
+    ]
+    use = {plane: PlaneUse() for plane in layout.planes}
+    for number, step in enumerate(steps):
+        for block in layout.blocks[step.op]:
+            for plane in layout.planes_of((step.op.output, c) for c in block.channels.values()):
+                use[plane].writers.add(number)
+                use[plane].blocks += 1
+        for plane in layout.planes_of(step.reads()):
+            use[plane].readers.add(number)
+    stored = dict.fromkeys(layout.planes_of(ref for _, refs in outputs for ref in refs))
+    segments = [Segment(number, number + 1) for number in range(len(steps))]
+    return Plan(layout, steps, segments, use, stored)
