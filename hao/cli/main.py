@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,16 +36,73 @@ def boards(name: Annotated[str, typer.Argument(help="a board, or the path of a b
     show_board(name) if name else list_boards()
 
 
+_Weights = Annotated[str, typer.Option(help="integer checkpoint, or random[:SEED]; the shipped ones when left out")]
+_Board = Annotated[str, typer.Option(help="board, or the path of a board file")]
+_Configuration = Annotated[str, typer.Option(help="engine: dense inputs x outputs x pixels a cycle")]
+_Engines = Annotated[str, typer.Option(help="engines to run, separated by commas")]
+_Image = Annotated[Path | None, typer.Option(help="your own picture")]
+_Plain = Annotated[bool, typer.Option("--plain", help="leave the picture as it is; otherwise generated objects are laid onto it")]
+_Scene = Annotated[int, typer.Option(help="seed of those objects", min=0)]
+_Stall = Annotated[int, typer.Option(help="random memory stalls, probability of 256; 0: the board's own timing", min=0, max=250)]
+_Seed = Annotated[int, typer.Option(help="seed of the stalls", min=1)]
+_Json = Annotated[Path | None, typer.Option(help="write the report's JSON here too")]
+
+
+@app.command()
+def run(
+    network: Annotated[str, typer.Argument(help="codenet-1x-a to codenet-2x-e, digits")],
+    weights: _Weights = "",
+    board: _Board = "ultra96v2",
+    configuration: _Configuration = "16x16x2",
+    engines: _Engines = "reference,csim,rtl",
+    image: _Image = None,
+    plain: _Plain = False,
+    scene: _Scene = 1,
+    stall: _Stall = 0,
+    seed: _Seed = 1,
+    out: Annotated[Path, typer.Option(help="folder of the report")] = Path("build/run"),
+    json: _Json = None,
+) -> None:
+    """Run one frame of a network on every engine and compare every value."""
+    from rich.console import Console
+
+    from hao.cli.run import Options
+    from hao.cli.run import run as run_frame
+
+    names = tuple(name.strip() for name in engines.split(",") if name.strip())
+    options = Options(network, weights, board, configuration, names, image, plain, scene, stall, seed, out, json)
+    raise typer.Exit(run_frame(options, Console()))
+
+
+@app.command()
+def demo(
+    weights: _Weights = "",
+    image: _Image = None,
+    plain: _Plain = False,
+    scene: _Scene = 1,
+    out: Annotated[Path, typer.Option(help="folder of the report")] = Path("build/demo"),
+    json: _Json = None,
+) -> None:
+    """Run CoDeNet on a photograph: reference, HLS kernel and RTL, equal bit for bit, boxes out."""
+    from rich.console import Console
+
+    from hao.cli.run import Options
+    from hao.cli.run import run as run_frame
+
+    options = Options("codenet-1x-b", weights, image=image, plain=plain, scene=scene, out=out, json=json)
+    raise typer.Exit(run_frame(options, Console()))
+
+
 # typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up
 _ClickError: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code (``docs/exit-codes.md``)."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(invoke(sys.argv[1:] if arguments is None else arguments))
 
 
-def run(arguments: list[str]) -> int:
+def invoke(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors are printed on stderr as one line and a hint."""
     try:
         result = app(arguments, prog_name="hao", standalone_mode=False)

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from hao.ir.graph import Conv, DeformConv, Graph, Node, TensorType
 from hao.report.schema import LayerReport
-from hao.runtime.compare import Comparison
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """First and last cycle of a tensor's results, counted from the start of the frame."""
-
-    first: int
-    last: int
+from hao.runtime.verdict import Interval, Verdict
 
 
 def macs(node: Node, result: TensorType) -> int:
@@ -40,18 +31,18 @@ def operator_name(node: Node) -> str:
 
 
 def layer_rows(
-    graph: Graph, types: Mapping[str, TensorType], comparisons: Sequence[Comparison], times: Mapping[str, Interval], macs_per_cycle: int
+    graph: Graph, types: Mapping[str, TensorType], verdicts: Sequence[Verdict], times: Mapping[str, Interval], macs_per_cycle: int
 ) -> tuple[LayerReport, ...]:
     """One row a tensor that some engine was compared in, in graph order.
 
     Args:
         graph: the compiled (rewritten) network.
         types: of its tensors.
-        comparisons: one an engine, all over the same tensors.
+        verdicts: one an engine.
         times: intervals of the RTL's results, of the tensors that have any.
         macs_per_cycle: of the dense core.
     """
-    by_name = [{tensor.name: tensor for tensor in comparison.tensors} for comparison in comparisons]
+    by_name = [{layer.tensor: layer for layer in verdict.layers.layers} for verdict in verdicts]
     rows: list[LayerReport] = []
     finished = 0
     for node in graph.nodes:
@@ -72,8 +63,8 @@ def layer_rows(
                 signed=kind.signed,
                 weight_bits=node.weight_bits if isinstance(node, Conv | DeformConv) else None,
                 macs=work,
-                compared=sum(tensor.compared for tensor in found),
-                equal=all(tensor.equal for tensor in found),
+                compared=sum(layer.compared for layer in found),
+                equal=all(layer.equal for layer in found),
                 cycles=cycles,
                 span=span,
                 lane_use=work / (span * macs_per_cycle) if span and dense else None,

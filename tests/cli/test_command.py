@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hao.cli.main import run
+from hao.cli.main import invoke
 from hao.errors import HaoError, error_classes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def test_an_error_prints_one_line_and_its_hint() -> None:
     ],
 )
 def test_exit_codes(arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(arguments) == code
+    assert invoke(arguments) == code
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error

@@ -42,7 +42,7 @@ def test_it_runs_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
         "assert 'endpackage' in render_package()\n"
         "assert 'sim/rtl/hao_tb.sv' in board_sources()\n"
         "print(*(hao.resources.shared(name) for name in hao.resources.SHARED_FOLDERS), sep='\\n')\n"
-        "sys.exit(hao.cli.main.run(['boards', 'ultra96v2']))\n"
+        "sys.exit(hao.cli.main.invoke(['boards', 'ultra96v2']))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=empty, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()

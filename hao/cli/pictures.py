@@ -1,0 +1,99 @@
+"""The picture that a network looks at: the user's own or one that ships in a dependency, with or without objects laid onto it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hao.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+
+DEMO_PHOTO = "skimage/chelsea.png"
+"""A photograph of the test split: training has never seen it."""
+_FILL_PHOTOS = ("skimage/chelsea.png", "skimage/brick.png", "skimage/moon.png", "skimage/retina.jpg")
+_STREAM, _OBJECTS = 3, 5
+_LARGEST_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """What goes into the network.
+
+    Attributes:
+        pixels: ``(size, size, 3)``.
+        caption: one line that says what it is.
+        seconds: wall time of decoding and resizing.
+    """
+
+    pixels: Pixels
+    caption: str
+    seconds: float
+
+
+def read_photo(path: Path) -> Pixels:
+    """Read a picture file as RGB, ``(H, W, 3)``, turned upright.
+
+    Raises:
+        DataError: it does not exist, is no picture, is damaged or is larger than 100 megapixels.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > _LARGEST_PIXELS:
+                raise DataError(f"{path} has {image.width} x {image.height} pixels", "give a picture of at most 100 megapixels")
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except FileNotFoundError:
+        raise DataError(f"there is no picture {path}", "check the path") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{path} is not a picture", "give a JPEG, PNG, WebP, BMP or TIFF file") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read: {error}", "the file is damaged, or of a kind that is not supported") from None
+
+
+def square(pixels: Pixels, size: int) -> Pixels:
+    """The middle square of a picture, resized to ``size``."""
+    from PIL import Image
+
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    crop = Image.fromarray(pixels[top : top + side, left : left + side])
+    return np.asarray(crop.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def with_objects(background: Pixels, seed: int) -> Pixels:
+    """Objects of the generator's classes laid onto a square picture, for a network that knows only them."""
+    from hao.data.draw import Draw
+    from hao.data.scenes import Composer, compose
+
+    draw = Draw(_STREAM, seed)
+    return compose(Composer(background, _FILL_PHOTOS, draw), draw, _OBJECTS).image
+
+
+def prepare(path: Path | None, size: int, plain: bool, seed: int) -> Picture:
+    """The picture for a detector of ``size`` x ``size`` pixels.
+
+    Args:
+        path: the user's own picture; None for the photograph that ships in a dependency.
+        size: pixels.
+        plain: leave it as it is; otherwise generated objects are laid onto it.
+        seed: of those objects.
+
+    Raises:
+        DataError: the picture cannot be read.
+    """
+    from hao.data.photos import photo
+
+    start = time.perf_counter()
+    pixels = square(photo(DEMO_PHOTO) if path is None else read_photo(path), size)
+    seconds = time.perf_counter() - start
+    name = DEMO_PHOTO if path is None else path.name
+    if plain:
+        return Picture(pixels, name, seconds)
+    return Picture(with_objects(pixels, seed), f"{name} with generated objects, seed {seed}", seconds)
