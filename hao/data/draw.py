@@ -22,9 +22,7 @@ UNIT = 1 << 14
 @cache
 def _trigonometry() -> tuple[tuple[int, int], ...]:
     # Rounded to 14 bits, so that the last digit of a machine's cosine cannot change a scene.
-    return tuple(
-        (round(UNIT * math.cos(2 * math.pi * k / TURN)), round(UNIT * math.sin(2 * math.pi * k / TURN))) for k in range(TURN)
-    )
+    return tuple((round(UNIT * math.cos(2 * math.pi * k / TURN)), round(UNIT * math.sin(2 * math.pi * k / TURN))) for k in range(TURN))
 
 
 def cosine_sine(angle: int) -> tuple[int, int]:

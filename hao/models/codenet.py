@@ -128,9 +128,7 @@ class CoDeNet(nn.Module):
         if config.maxpool:
             stem.append(nn.MaxPool2d(3, stride=2, padding=1))
         self.layer0 = nn.Sequential(*stem)
-        self.layer1, self.layer2, self.layer3 = (
-            _stage(widths[i], widths[i + 1], _STAGE_REPEATS[i]) for i in range(3)
-        )
+        self.layer1, self.layer2, self.layer3 = (_stage(widths[i], widths[i + 1], _STAGE_REPEATS[i]) for i in range(3))
         self.layer4 = nn.Sequential(*_pointwise(widths[3], widths[4]))
         self.deconv_layers = _up_blocks(config)
         self.hm, self.wh, self.reg = (_head(channels) for channels in (config.classes, 2, 2))

@@ -119,9 +119,7 @@ class _RoundedSquareDepthwise(torch.autograd.Function):
         )
 
 
-def _bilinear_slope(
-    grid: _Grid, padded: Tensor, weighted: Tensor, low: Tensor, fraction: Tensor, i: int, j: int
-) -> Tensor:
+def _bilinear_slope(grid: _Grid, padded: Tensor, weighted: Tensor, low: Tensor, fraction: Tensor, i: int, j: int) -> Tensor:
     """Derivative by the displacement of one tap's bilinear sample, summed over channels; shape: number of pixels."""
 
     def corner(a: int, b: int) -> Tensor:
@@ -210,9 +208,7 @@ class DeformableSeparable(nn.Module):
     Parameter names (``conv_scale``, ``conv``, ``conv_channel``) are those of the released checkpoints.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, d_min: int = DEFAULT_RANGE[0], d_max: int = DEFAULT_RANGE[1]
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, d_min: int = DEFAULT_RANGE[0], d_max: int = DEFAULT_RANGE[1]) -> None:
         super().__init__()
         self.conv_scale = nn.Conv2d(in_channels, 1, 1, bias=True)
         self.displacement = Displacement(d_min, d_max)

@@ -123,13 +123,13 @@ class FloatDeformable(nn.Module):
 
     def offsets(self, x: Tensor) -> Tensor:
         """The eighteen offsets a pixel that this variant uses, ``(N, 18, H, W)``."""
-        raw = self.conv_scale(x)
+        raw: Tensor = self.conv_scale(x)
         if self.variant.bounded:
             raw = clip_inward(raw, float(self.d_min if self.variant.square else -self.d_max), float(self.d_max))
         if self.variant.rounded:
             raw = raw + (round_half_up(raw) - raw).detach()
         if not self.variant.square:
-            return raw  # type: ignore[no-any-return]
+            return raw
         anchors = torch.tensor(TAPS, dtype=raw.dtype, device=raw.device).reshape(1, 18, 1, 1)
         return anchors * (raw - 1)
 

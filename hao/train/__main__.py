@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,10 +44,14 @@ def run(
     def show(record: dict[str, Any]) -> None:
         shown = {k: v for k, v in record.items() if k not in ("time", "displacements")}
         console.print("  ".join(f"{k} {v}" for k, v in shown.items()), highlight=False)
+        # Threads meet at a barrier in every layer: on a busy machine the slowest sets the pace, and one alone does more.
+        busy = os.getloadavg()[0] > (os.cpu_count() or 1) + threads / 2
+        torch.set_num_threads(1 if busy else threads)
 
     try:
         torch.set_num_threads(threads)
         trainer = Trainer(read_recipe(recipe), folder, data, initial=initial, listen=show)
+        signal.signal(signal.SIGTERM, lambda *_: trainer.stop())
         trainer.train(minutes * 60)
         if export is not None:
             trainer.run.export(export)

@@ -107,9 +107,7 @@ def _object(
     full, longest = image.shape[0], max(x1 - x0, y1 - y0)
     side = min(full, round(longest * rng.uniform(1.1, 1.6)))
     slack = max(0, side - longest) // 3
-    x, y = (
-        int(np.clip((low + high - side) // 2 + rng.integers(-slack, slack + 1), 0, full - side)) for low, high in ((x0, x1), (y0, y1))
-    )
+    x, y = (int(np.clip((low + high - side) // 2 + rng.integers(-slack, slack + 1), 0, full - side)) for low, high in ((x0, x1), (y0, y1)))
     cut = _resize(np.ascontiguousarray(image[y : y + side, x : x + side]), size)
     image, boxes = _turn(cut, np.zeros((0, 4), np.float32), rng)
     return image, boxes, source.labels[picture, column : column + 1]

@@ -78,6 +78,11 @@ class Trainer:
         if self.checkpoint.is_file():
             self.run.load(self.checkpoint)
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.stopping = False
+
+    def stop(self) -> None:
+        """Make `train` write a checkpoint and return after the current step."""
+        self.stopping = True
 
     def train(self, seconds: float = math.inf) -> None:
         """Train to the end of the recipe, or for about ``seconds``; a checkpoint is written either way.
@@ -120,7 +125,7 @@ class Trainer:
                 self._validate()
                 last_validation = last_report = time.monotonic()
                 sums, counted = dict.fromkeys(sums, 0.0), 0
-            if now >= deadline:
+            if self.stopping or now >= deadline:
                 return False
         return True
 
