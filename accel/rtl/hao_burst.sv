@@ -1,5 +1,5 @@
-// Cuts a request for words of 16 bytes into AXI bursts. A burst ends at a multiple of MaxBurst words, so none is longer
-// and, MaxBurst being at most 256, none crosses a 4 KiB boundary.
+// Cuts a request for words of 16 bytes into AXI bursts. A burst ends at a multiple of MaxBurst
+// words, so none is longer and, MaxBurst being at most 256, none crosses a 4 KiB boundary.
 module hao_burst #(
   parameter int unsigned MaxBurst = 64  // beats, a power of two, at most 256
 ) (
@@ -56,7 +56,7 @@ module hao_burst #(
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    req_valid_i |-> req_words_i != '0 && req_addr_i[3:0] == '0)
-    else $error("hao_burst: a request for no words, or for an address that is not a multiple of 16");
+    else $error("hao_burst: a request for no words, or for an odd address");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    burst_valid_o |-> burst_beats_o != '0 && 32'(burst_beats_o) <= MaxBurst)
     else $error("hao_burst: %0d beats in a burst", burst_beats_o);

@@ -1,5 +1,6 @@
-// The run of a program: start, end, stop on a fault, soft reset. However a run ends, the bus is drained of what it owes,
-// then clear_o empties every module; only after that is the engine idle again.
+// The run of a program: start, end, stop on a fault, soft reset. However a run ends, the bus is
+// drained of what it owes, then clear_o empties every module; only after that is the engine idle
+// again.
 module hao_control
   import hao_pkg::*;
 (
@@ -36,9 +37,10 @@ module hao_control
   state_e     state_q;
   logic       complete_q;  // the run ended by END
   logic [2:0] clear_cnt_q;
-  logic       bus_fault;
+  logic       bus_fault, running;
 
   assign bus_fault = read_fault_i || write_fault_i;
+  assign running   = state_q == Run || state_q == Halt;
   assign begin_o   = (state_q == Idle) && start_i && !soft_reset_i;
   assign halt_o    = (state_q == Halt);
   assign drain_o   = (state_q == Drain);
@@ -48,10 +50,10 @@ module hao_control
 
   always_comb begin
     fault_code_o = FaultNone;
-    if ((state_q == Run || state_q == Halt) && read_fault_i)       fault_code_o = FaultReadResponse;
-    else if ((state_q == Run || state_q == Halt) && write_fault_i) fault_code_o = FaultWriteResponse;
-    else if (state_q == Run && illegal_i)                          fault_code_o = FaultIllegalOpcode;
-    else if (state_q != Idle && start_i)                           fault_code_o = FaultStartWhileBusy;
+    if (running && read_fault_i)           fault_code_o = FaultReadResponse;
+    else if (running && write_fault_i)     fault_code_o = FaultWriteResponse;
+    else if (state_q == Run && illegal_i)  fault_code_o = FaultIllegalOpcode;
+    else if (state_q != Idle && start_i)   fault_code_o = FaultStartWhileBusy;
   end
   assign fault_o = fault_code_o != FaultNone;
 

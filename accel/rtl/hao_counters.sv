@@ -1,4 +1,5 @@
-// Performance counters. The number of completed instructions of each unit is also what dependencies are compared with.
+// Performance counters. The number of completed instructions of each unit is also what
+// dependencies are compared with.
 module hao_counters
   import hao_pkg::*;
 (

@@ -1,5 +1,6 @@
-// Top of the engine: the front end (registers, control, fetch, queues, DMA) and the units with their memories.
-// docs/microarchitecture.md draws it and gives the handshakes, docs/isa.md the meaning of a program.
+// Top of the engine: the front end (registers, control, fetch, queues, DMA) and the units with
+// their memories. docs/microarchitecture.md draws it and gives the handshakes, docs/isa.md the
+// meaning of a program.
 module hao_engine
   import hao_pkg::*;
 #(
@@ -73,8 +74,11 @@ module hao_engine
   output logic         m_axi_bready
 );
 
-  if (MaxBurst < 4 || QueueDepth < 2 || QueueDepth > 64 || Outstanding < 1 || Outstanding > 16) begin : gen_check
-    $error("hao_engine: MaxBurst, QueueDepth or Outstanding out of range");
+  if (MaxBurst < 4 || Outstanding < 1 || Outstanding > 16) begin : gen_check_bus
+    $error("hao_engine: MaxBurst or Outstanding out of range");
+  end
+  if (QueueDepth < 2 || QueueDepth > 64) begin : gen_check_queue
+    $error("hao_engine: QueueDepth out of range");
   end
 
   logic                 clear;

@@ -1,5 +1,6 @@
-// Feature memory: PX banks (bank = address mod PX) of 16 byte-wide RAMs. A write puts each lane at an address of its own
-// inside one bank; a read takes whole words. The answer comes FmReadLatency cycles after the grant.
+// Feature memory: PX banks (bank = address mod PX) of 16 byte-wide RAMs. A write puts each lane at
+// an address of its own inside one bank; a read takes whole words. The answer comes FmReadLatency
+// cycles after the grant.
 module hao_feature_memory
   import hao_pkg::*;
 #(
@@ -35,8 +36,8 @@ module hao_feature_memory
   output logic         store_rsp_valid_o,
   output logic [127:0] other_rsp_data_o [PX],  // answers of FILL, ADD (word 0) and STORE (word 0)
 
-  // Writes of LOAD, DENSE and DW, in this order: lane l goes to address addr[sel[l]] where mask[l]. The addresses that
-  // lanes use lie in one bank.
+  // Writes of LOAD, DENSE and DW, in this order: lane l goes to address addr[sel[l]] where
+  // mask[l]. The addresses that lanes use lie in one bank.
   input  logic [2:0]   wr_valid_i,
   output logic [2:0]   wr_ready_o,
   input  logic [15:0]  wr_addr_i [3][4],
@@ -202,7 +203,9 @@ module hao_feature_memory
       for (int unsigned b = 0; b < PX; b++) writer_q[b] <= '0;
     end else begin
       for (int unsigned b = 0; b < PX; b++) begin
-        if (bank_grant[b] != '0) writer_q[b] <= bank_grant[b][0] ? 2'd1 : bank_grant[b][1] ? 2'd2 : 2'd0;
+        if (bank_grant[b] != '0) begin
+          writer_q[b] <= bank_grant[b][0] ? 2'd1 : bank_grant[b][1] ? 2'd2 : 2'd0;
+        end
       end
     end
   end
@@ -250,7 +253,7 @@ module hao_feature_memory
       else $error("hao_feature_memory: DENSE reads word %0d", dense_rd_addr_i[s]);
     assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                      other_pick != '0 && other_en[s] |-> 32'(other_addr[s]) < FmWords)
-      else $error("hao_feature_memory: word %0d read by FILL, ADD or STORE (%b)", other_addr[s], other_pick);
+      else $error("hao_feature_memory: word %0d read by %b", other_addr[s], other_pick);
   end
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    dense_rd_valid_i && !dense_rd_ready_o |=> dense_rd_valid_i && dense_rd_ready_o)

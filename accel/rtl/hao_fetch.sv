@@ -1,5 +1,6 @@
-// Reads the program ahead of need, puts four words together to an instruction and pushes it to its unit's queue, in
-// program order. END waits until every queue is empty and every unit has completed what it took.
+// Reads the program ahead of need, puts four words together to an instruction and pushes it to its
+// unit's queue, in program order. END waits until every queue is empty and every unit has
+// completed what it took.
 module hao_fetch
   import hao_pkg::*;
 (
@@ -11,7 +12,7 @@ module hao_fetch
   input  logic [39:0]          addr_i,    // a multiple of 64
   input  logic [31:0]          count_i,   // instructions
   output logic                 end_o,     // pulse: END completed
-  output logic                 illegal_o, // pulse: an unknown opcode, or the program ends without END
+  output logic                 illegal_o, // pulse: an unknown opcode, or no END
 
   output logic                 req_valid_o,
   input  logic                 req_ready_i,

@@ -1,5 +1,6 @@
-// First-in first-out buffer, valid/ready on both sides. The storage is read asynchronously (LUTRAM); hao_fifo_ram is
-// the one for block RAM. With FallThrough an entry that meets an empty buffer appears at the output in the same cycle.
+// First-in first-out buffer, valid/ready on both sides. The storage is read asynchronously
+// (LUTRAM); hao_fifo_ram is the one for block RAM. With FallThrough an entry that meets an empty
+// buffer appears at the output in the same cycle.
 module hao_fifo #(
   parameter int unsigned Width       = 32,
   parameter int unsigned Depth       = 4,  // any number from 1 on

@@ -1,5 +1,6 @@
-// Large first-in first-out buffer in block RAM. A word reaches the output three cycles after it enters; from then on
-// one word a cycle. Capacity is Depth words in the memory and three behind it.
+// Large first-in first-out buffer in block RAM. A word reaches the output three cycles after it
+// enters; from then on one word a cycle. Capacity is Depth words in the memory and three behind
+// it.
 module hao_fifo_ram #(
   parameter int unsigned Width = 128,
   parameter int unsigned Depth = 256  // a power of two

@@ -1,5 +1,6 @@
-// One bank of the feature memory: 16 byte-wide RAMs that share the read address and are written at addresses of their
-// own. A write reaches the RAMs one cycle after it is taken, like a read; so later reads see it.
+// One bank of the feature memory: 16 byte-wide RAMs that share the read address and are written at
+// addresses of their own. A write reaches the RAMs one cycle after it is taken, like a read; so
+// later reads see it.
 module hao_fm_bank
   import hao_pkg::*;
 #(

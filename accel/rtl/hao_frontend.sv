@@ -1,4 +1,5 @@
-// Everything before the units: registers, run control, counters, program fetch, the unit queues, and the two DMA sides.
+// Everything before the units: registers, run control, counters, program fetch, the unit queues,
+// and the two DMA sides.
 module hao_frontend
   import hao_pkg::*;
 #(
@@ -86,7 +87,8 @@ module hao_frontend
   output logic         m_axi_bready
 );
 
-  logic        start, soft_reset, run_begin, run_end, illegal, halt, drain, clear, busy, done, fault;
+  logic        start, soft_reset, run_begin, run_end, illegal, halt, drain, clear;
+  logic        busy, done, fault;
   fault_e      fault_code;
   logic [31:0] program_count;
   logic [39:0] program_addr;

@@ -1,8 +1,10 @@
-// LDI: gathers the pixels under a kernel into words. Rows of the image wait in a ring of six row buffers, so that the
-// next rows arrive while words are made of the current ones; rows that no window touches are not read.
+// LDI: gathers the pixels under a kernel into words. Rows of the image wait in a ring of six row
+// buffers, so that the next rows arrive while words are made of the current ones; rows that no
+// window touches are not read.
 //
-// Row r, counted from the first window's top, lies in memory r mod 3, half (r / 3) mod 2, two pixels an entry: the three
-// rows of a window are in different memories, and two reads of each cover its three columns.
+// Row r, counted from the first window's top, lies in memory r mod 3, half (r / 3) mod 2, two
+// pixels an entry: the three rows of a window are in different memories, and two reads of each
+// cover its three columns.
 module hao_gather
   import hao_pkg::*;
 #(
@@ -87,12 +89,14 @@ module hao_gather
   logic [3:0]                 req_phase_q;       // row number modulo the stride
   logic                       req_done_q, row_wanted, row_room, order_ready, step;
 
-  assign row_wanted   = req_row_q >= 0 && req_row_q < RowBits'(instr_q.in_h) && req_phase_q < instr_q.kernel;
+  assign row_wanted   = req_row_q >= 0 && req_row_q < RowBits'(instr_q.in_h) &&
+                        req_phase_q < instr_q.kernel;
   assign row_room     = req_row_q < top_q + signed'(RowBits'(Rows));
   assign req_valid_o  = state_q == Run && !req_done_q && row_wanted && row_room && order_ready;
   assign req_addr_o   = row_addr_q;
   assign req_words_o  = 16'((17'(instr_q.in_w) + 17'd3) >> 2);
-  assign step         = state_q == Run && !req_done_q && (!row_wanted || (req_valid_o && req_ready_i));
+  assign step         = state_q == Run && !req_done_q &&
+                        (!row_wanted || (req_valid_o && req_ready_i));
   assign requesting_o = state_q == Multiply || state_q == Begin || (state_q == Run && !req_done_q);
 
   always_ff @(posedge clk_i) begin
@@ -106,8 +110,9 @@ module hao_gather
         top_bits_q    <= times(instr.y0, instr.stride[2:0]);
         y0_bits_q     <= instr.y0;
         first_row_q   <= signed'(times(instr.y0, instr.stride[2:0])) - signed'(RowBits'(instr.pad));
-        last_row_q    <= signed'(times(instr.y1 - 16'd1, instr.stride[2:0])) - signed'(RowBits'(instr.pad))
-                       + signed'(RowBits'(instr.kernel)) - RowBits'(1);
+        last_row_q    <= signed'(times(instr.y1 - 16'd1, instr.stride[2:0]))
+                       - signed'(RowBits'(instr.pad)) + signed'(RowBits'(instr.kernel))
+                       - RowBits'(1);
       end
       Multiply: begin
         if (top_bits_q[0]) row_addr_q <= row_addr_q + row_shift_q;
@@ -237,7 +242,8 @@ module hao_gather
   );
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) start_valid_i && start_ready_o |->
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   start_valid_i && start_ready_o |->
                    (instr.kernel == 4'd1 || instr.kernel == 4'd3) && instr.stride >= 4'd1 &&
                    instr.stride <= 4'd4 && instr.pad <= 4'd1 && instr.channels >= 4'd1 &&
                    instr.channels <= 4'd3 && instr.y1 > instr.y0 && instr.out_w != '0)
@@ -245,7 +251,8 @@ module hao_gather
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    start_valid_i && start_ready_o |-> (32'(instr.in_w) + 3) / 4 * 16 <= RowBytes)
     else $error("hao_gather: a row of %0d pixels is too long", instr.in_w);
-  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) finish |-> req_done_q && !row_valid)
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   finish |-> req_done_q && !row_valid)
     else $error("hao_gather: finished before its rows");
 `endif
   logic unused;

@@ -1,5 +1,5 @@
-// The second half of LDI: walks over the output pixels of hao_gather's rows and makes one or two words of each, two
-// cycles a pixel for kernel 3, one for kernel 1.
+// The second half of LDI: walks over the output pixels of hao_gather's rows and makes one or two
+// words of each, two cycles a pixel for kernel 3, one for kernel 1.
 module hao_gather_emit
   import hao_pkg::*;
 #(
@@ -42,11 +42,13 @@ module hao_gather_emit
   logic                      second_q;      // second read of the pixel
   logic [3:0]                credit_q;      // words that the buffer may still be sent
   logic                      wide, two_words, rows_ready, issue, pixel_end, row_end, last, pop;
-  logic signed [RowBits-1:0] bottom, height;
+  logic signed [RowBits-1:0] bottom, height, lowest;
+  logic signed [ColBits-1:0] left_edge;
 
   assign wide      = instr_i.kernel == 4'd3;
   assign two_words = wide && instr_i.channels > 4'd1;
   assign height    = signed'(RowBits'(instr_i.in_h));
+  assign left_edge = -signed'(ColBits'(instr_i.pad));
   assign bottom    = top_q + (wide ? RowBits'(2) : '0);
   assign pixel_end = issue && (!wide || second_q);
   assign row_end   = pixel_end && x_q == instr_i.out_w - 16'd1;
@@ -55,7 +57,8 @@ module hao_gather_emit
 
   // A window's rows are there when the lowest that lies in the image is.
   logic rows_ready_q;
-  assign rows_ready = bottom < 0 || top_q >= height || loaded_i >= (bottom < height ? bottom : height - RowBits'(1));
+  assign lowest     = bottom < height ? bottom : height - RowBits'(1);
+  assign rows_ready = bottom < 0 || top_q >= height || loaded_i >= lowest;
   assign issue      = run_i && walk_q && rows_ready_q && (second_q || credit_q >= 4'd2);
 
   function automatic logic [2:0] advance(logic [2:0] slot, logic [3:0] rows);
@@ -90,7 +93,7 @@ module hao_gather_emit
         x_q     <= '0;
         y_q     <= instr_i.y0;
         pixel_q <= pixel_i;
-        col_q   <= -signed'(ColBits'(instr_i.pad));
+        col_q   <= left_edge;
         top_q   <= first_row_i;
         slot_q  <= '0;
       end else if (issue) begin
@@ -98,7 +101,7 @@ module hao_gather_emit
         if (pixel_end) begin
           pixel_q <= pixel_q + 16'd1;
           x_q     <= row_end ? '0 : x_q + 16'd1;
-          col_q   <= row_end ? -signed'(ColBits'(instr_i.pad)) : col_q + signed'(ColBits'(instr_i.stride));
+          col_q   <= row_end ? left_edge : col_q + signed'(ColBits'(instr_i.stride));
         end
         if (row_end) begin
           walk_q <= !last;
@@ -135,6 +138,9 @@ module hao_gather_emit
     logic [15:0] addr1;
   } tag_t;
 
+  logic signed [ColBits-1:0] width;
+  assign width = signed'(ColBits'(instr_i.in_w));
+
   tag_t        tag_d, tag_1_q, tag_2_q;
   logic        valid_1_q, valid_2_q;
   logic [63:0] held_q [3];  // the first read's entries
@@ -146,7 +152,7 @@ module hao_gather_emit
     tag_d.first_mem = first_mem;
     for (int k = 0; k < 3; k++) begin
       tag_d.row_in[k] = top_q + RowBits'(k) >= 0 && top_q + RowBits'(k) < height;
-      tag_d.col_in[k] = col_q + ColBits'(k) >= 0 && col_q + ColBits'(k) < signed'(ColBits'(instr_i.in_w));
+      tag_d.col_in[k] = col_q + ColBits'(k) >= 0 && col_q + ColBits'(k) < width;
     end
     tag_d.addr0 = instr_i.dst_base0 + pixel_q;
     tag_d.addr1 = instr_i.dst_base1 + pixel_q;
@@ -245,7 +251,8 @@ module hao_gather_emit
   assign finish_o = pop && out_last_o;
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) first_q || extra_q |-> buffer_ready)
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   first_q || extra_q |-> buffer_ready)
     else $error("hao_gather_emit: a word found no room");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) !(first_q && extra_q))
     else $error("hao_gather_emit: two words at once");

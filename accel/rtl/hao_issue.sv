@@ -1,5 +1,6 @@
-// Queue of one unit: holds its instructions in program order and presents the oldest when every unit has completed as
-// many instructions as it names (modulo 2^16, compared as a signed difference). Counts only grow, so what was met stays.
+// Queue of one unit: holds its instructions in program order and presents the oldest when every
+// unit has completed as many instructions as it names (modulo 2^16, compared as a signed
+// difference). Counts only grow, so what was met stays.
 module hao_issue
   import hao_pkg::*;
 #(
@@ -86,7 +87,8 @@ module hao_issue
     else $error("hao_issue: an instruction presented from an empty queue");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) done_i |-> flight_q != '0)
     else $error("hao_issue: the unit completed an instruction that it never took");
-  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) take && !done_i |-> flight_q != '1)
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   take && !done_i |-> flight_q != '1)
     else $error("hao_issue: the unit took more instructions than can be counted");
 `else
   logic unused;

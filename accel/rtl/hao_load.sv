@@ -1,5 +1,6 @@
-// LOAD and LDI: requests words of DRAM and spreads them over weight, parameter, list and feature memory. Requests run
-// ahead of the data: instructions whose words are on their way wait in a short list, so that latency overlaps.
+// LOAD and LDI: requests words of DRAM and spreads them over weight, parameter, list and feature
+// memory. Requests run ahead of the data: instructions whose words are on their way wait in a
+// short list, so that latency overlaps.
 module hao_load
   import hao_pkg::*;
 #(
@@ -23,7 +24,7 @@ module hao_load
   output logic                 data_ready_o,
   input  logic [127:0]         data_i,
 
-  output logic                 buf_wr_valid_o,   // weight, parameter and list buffers, always accepted
+  output logic                 buf_wr_valid_o,   // weight, parameter, list buffers: always accepted
   output logic [1:0]           buf_wr_target_o,  // load_target_e
   output logic [15:0]          buf_wr_addr_o,
   output logic [127:0]         buf_wr_data_o,
@@ -75,7 +76,8 @@ module hao_load
   assign ldi           = ldi_instr_t'(instr_i);
   assign instr_ready_o = state_q == Idle;
   assign take          = instr_valid_i && instr_ready_o;
-  assign requested     = state_q == Request && list_ready && (dma_ready_i || entry_q.kind == Nothing);
+  assign requested     = state_q == Request && list_ready &&
+                         (dma_ready_i || entry_q.kind == Nothing);
   assign list_in_valid = requested || (state_q == Start && gather_ready && list_ready);
 
   assign dma_valid_o = (state_q == Request && list_ready && entry_q.kind == Copy) ||
@@ -105,7 +107,8 @@ module hao_load
       if (load.opcode == OpLdi) begin
         entry_q <= '{kind: ldi_empty ? Nothing : Gather, target: TargetFeature, addr: '0, left: '0};
       end else begin
-        entry_q <= '{kind: load.length == '0 ? Nothing : Copy, target: load_target_e'(load.target[1:0]),
+        entry_q <= '{kind: load.length == '0 ? Nothing : Copy,
+                     target: load_target_e'(load.target[1:0]),
                      addr: load.dst_addr, left: load.length};
       end
     end
@@ -138,9 +141,11 @@ module hao_load
   assign copy_data    = active_q && current_q.kind == Copy && data_valid_i;
   assign gather_data  = active_q && current_q.kind == Gather && data_valid_i;
   assign gather_take  = active_q && current_q.kind == Gather && free;
-  assign data_ready_o = active_q && (current_q.kind == Copy ? free : current_q.kind == Gather && gather_ready_data);
+  assign data_ready_o = active_q && ((current_q.kind == Copy && free) ||
+                                     (current_q.kind == Gather && gather_ready_data));
   assign moved        = free && active_q &&
-                        (copy_data || (gather_valid && current_q.kind == Gather) || current_q.kind == Nothing);
+                        (copy_data || current_q.kind == Nothing ||
+                         (current_q.kind == Gather && gather_valid));
 
   hao_gather #(
     .RowBytes(RowBytes)

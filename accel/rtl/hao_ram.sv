@@ -1,5 +1,6 @@
-// Simple dual-port RAM, one write and one read a cycle. Latency 1 is the memory's own read register, Latency 2 adds the
-// output register that block RAM offers. A read that meets a write of the same address returns the old content.
+// Simple dual-port RAM, one write and one read a cycle. Latency 1 is the memory's own read
+// register, Latency 2 adds the output register that block RAM offers. A read that meets a write of
+// the same address returns the old content.
 module hao_ram #(
   parameter int unsigned Width     = 128,
   parameter int unsigned Depth     = 512,
@@ -35,7 +36,9 @@ module hao_ram #(
   end else begin : gen_bytes
     always_ff @(posedge clk_i) begin
       for (int unsigned b = 0; b < Enables; b++) begin
-        if (wr_en_i[b]) mem_q[wr_addr_i][b*ByteWidth+:ByteWidth] <= wr_data_i[b*ByteWidth+:ByteWidth];
+        if (wr_en_i[b]) begin
+          mem_q[wr_addr_i][b*ByteWidth+:ByteWidth] <= wr_data_i[b*ByteWidth+:ByteWidth];
+        end
       end
     end
   end

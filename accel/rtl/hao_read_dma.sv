@@ -1,5 +1,6 @@
-// AXI4 read master with two clients, instruction fetch (0) and LOAD (1). A burst is requested only when the client's
-// buffer has room for all of it, so that no beat ever waits on the bus; fetch goes first, burst by burst.
+// AXI4 read master with two clients, instruction fetch (0) and LOAD (1). A burst is requested only
+// when the client's buffer has room for all of it, so that no beat ever waits on the bus; fetch
+// goes first, burst by burst.
 module hao_read_dma #(
   parameter int unsigned MaxBurst    = 64,
   parameter int unsigned Outstanding = 4,
@@ -8,7 +9,7 @@ module hao_read_dma #(
   input  logic         clk_i,
   input  logic         rst_ni,
   input  logic         clear_i,
-  input  logic         drain_i,  // request nothing more; idle_o then tells that the bus owes nothing
+  input  logic         drain_i,  // request nothing more; idle_o: the bus owes nothing
   output logic         idle_o,
   output logic         beat_o,   // a beat arrived
   output logic         fault_o,  // it came with an error response
@@ -39,7 +40,8 @@ module hao_read_dma #(
   localparam int unsigned FetchBurst = MaxBurst < 16 ? MaxBurst : 16;
   localparam int unsigned FetchDepth = 64;
   localparam int unsigned LoadDepth  = 1 << $clog2(MaxBurst * (Outstanding > 1 ? Outstanding : 2));
-  localparam int unsigned UsedBits   = $clog2((LoadDepth > FetchDepth ? LoadDepth : FetchDepth) + 1);
+  localparam int unsigned MaxDepth   = LoadDepth > FetchDepth ? LoadDepth : FetchDepth;
+  localparam int unsigned UsedBits   = $clog2(MaxDepth + 1);
 
   logic [1:0]          burst_valid, burst_ready, room, in_valid, in_ready;
   logic [39:0]         burst_addr [Clients];
@@ -177,7 +179,8 @@ module hao_read_dma #(
   assert property (@(posedge clk_i) disable iff (!rst_ni) (in_valid & ~in_ready) == '0)
     else $error("hao_read_dma: a beat found no room");
   assert property (@(posedge clk_i) disable iff (!rst_ni)
-                   arvalid_q && !m_axi_arready |=> arvalid_q && $stable(araddr_q) && $stable(arlen_q))
+                   arvalid_q && !m_axi_arready |=>
+                   arvalid_q && $stable(araddr_q) && $stable(arlen_q))
     else $error("hao_read_dma: a read address changed while it waited");
   assert property (@(posedge clk_i) disable iff (!rst_ni)
                    arvalid_q |-> 13'(araddr_q[11:4]) + 13'(arlen_q) < 13'd256)

@@ -1,5 +1,6 @@
-// AXI4-Lite register file: control, status, interrupt, base addresses, and the counters read only. Addresses outside the
-// map read zero and ignore writes; both answer OKAY, since an error response would stop the processor.
+// AXI4-Lite register file: control, status, interrupt, base addresses, and the counters read only.
+// Addresses outside the map read zero and ignore writes; both answer OKAY, since an error response
+// would stop the processor.
 module hao_regs
   import hao_pkg::*;
 #(
@@ -48,7 +49,7 @@ module hao_regs
   input  logic [31:0] write_beats_i
 );
 
-  // The writable words of program and bases, at RegProgramCount and every four bytes on up to RegScratchHi.
+  // The writable words of program and bases: RegProgramCount, every four bytes to RegScratchHi.
   localparam int unsigned Words = (32'(RegScratchHi) - 32'(RegProgramCount)) / 4 + 1;
 
   logic [31:0] word_q [Words];
@@ -64,7 +65,9 @@ module hao_regs
 
   assign write          = s_axil_awvalid && s_axil_wvalid && (!bvalid_q || s_axil_bready);
   assign write_addr     = {s_axil_awaddr[11:2], 2'b00};
-  assign write_mask     = {{8{s_axil_wstrb[3]}}, {8{s_axil_wstrb[2]}}, {8{s_axil_wstrb[1]}}, {8{s_axil_wstrb[0]}}};
+  for (genvar b = 0; b < 4; b++) begin : gen_mask
+    assign write_mask[8*b+:8] = {8{s_axil_wstrb[b]}};
+  end
   assign s_axil_awready = write;
   assign s_axil_wready  = write;
   assign s_axil_bvalid  = bvalid_q;
@@ -187,13 +190,14 @@ module hao_regs
   assert property (@(posedge clk_i) disable iff (!rst_ni)
                    s_axil_rvalid && !s_axil_rready |=> s_axil_rvalid && $stable(s_axil_rdata))
     else $error("hao_regs: read data changed while it waited");
-  assert property (@(posedge clk_i) disable iff (!rst_ni) s_axil_bvalid && !s_axil_bready |=> s_axil_bvalid)
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+                   s_axil_bvalid && !s_axil_bready |=> s_axil_bvalid)
     else $error("hao_regs: a write answer was withdrawn");
   assert property (@(posedge clk_i) disable iff (!rst_ni) fault_i |-> fault_code_i != FaultNone)
     else $error("hao_regs: a fault without a code");
 `endif
   logic unused;
-  assign unused = ^{s_axil_awaddr[1:0], s_axil_araddr[1:0], word_q[2][31:8], word_q[4][31:8], word_q[6][31:8],
-                    word_q[8][31:8], word_q[10][31:8]};
+  assign unused = ^{s_axil_awaddr[1:0], s_axil_araddr[1:0], word_q[2][31:8], word_q[4][31:8],
+                    word_q[6][31:8], word_q[8][31:8], word_q[10][31:8]};
 
 endmodule

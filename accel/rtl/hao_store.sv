@@ -1,5 +1,6 @@
-// STORE: reads words of the feature memory and hands them to the write DMA. The next instruction may begin while the
-// answers to the writes of earlier ones are still to come; done_o pulses when they have.
+// STORE: reads words of the feature memory and hands them to the write DMA. The next instruction
+// may begin while the answers to the writes of earlier ones are still to come; done_o pulses when
+// they have.
 module hao_store
   import hao_pkg::*;
 (
@@ -35,7 +36,7 @@ module hao_store
   // verilator lint_off UNUSEDSIGNAL
   store_instr_t instr;
   // verilator lint_on UNUSEDSIGNAL
-  logic         request_q, reading_q;       // the request is still to be made, words still to be read
+  logic         request_q, reading_q;       // request still to be made, words to be read
   logic [39:0]  addr_q;
   logic [15:0]  words_q, left_q, src_q;
   logic [3:0]   credit_q, flights_q;        // words that the buffer may still be sent
@@ -116,7 +117,8 @@ module hao_store
   end
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) rd_rsp_valid_i |-> buffer_ready)
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   rd_rsp_valid_i |-> buffer_ready)
     else $error("hao_store: a word found no room");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) dma_done_i |-> flights_q != '0)
     else $error("hao_store: an answer that no instruction waits for");

@@ -1,5 +1,6 @@
-// AXI4 write master. A request names address and words; the words follow on a stream of their own, and done_o pulses
-// once a request when its last burst has been answered, in order. Draining ends bursts on the way with empty strobes.
+// AXI4 write master. A request names address and words; the words follow on a stream of their own,
+// and done_o pulses once a request when its last burst has been answered, in order. Draining ends
+// bursts on the way with empty strobes.
 module hao_write_dma #(
   parameter int unsigned MaxBurst    = 64,
   parameter int unsigned Outstanding = 4
@@ -61,7 +62,8 @@ module hao_write_dma #(
   );
 
   // Bursts whose data is still to be sent, and bursts whose answer is still to come.
-  logic                             data_ready, data_valid, data_taken, answer_ready, answer_valid, answer_last;
+  logic                             data_ready, data_valid, data_taken;
+  logic                             answer_ready, answer_valid, answer_last;
   logic [7:0]                       data_len;
   logic [$clog2(Outstanding+1)-1:0] data_level, answer_level;
 
@@ -101,7 +103,8 @@ module hao_write_dma #(
   logic [39:0]  awaddr_q;
   logic [7:0]   awlen_q;
 
-  assign issue = burst_valid && data_ready && answer_ready && !drain_i && (!awvalid_q || m_axi_awready);
+  assign issue = burst_valid && data_ready && answer_ready && !drain_i &&
+                 (!awvalid_q || m_axi_awready);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -166,7 +169,8 @@ module hao_write_dma #(
   assert property (@(posedge clk_i) disable iff (!rst_ni) m_axi_bvalid |-> answer_valid)
     else $error("hao_write_dma: an answer that nobody waits for");
   assert property (@(posedge clk_i) disable iff (!rst_ni)
-                   awvalid_q && !m_axi_awready |=> awvalid_q && $stable(awaddr_q) && $stable(awlen_q))
+                   awvalid_q && !m_axi_awready |=>
+                   awvalid_q && $stable(awaddr_q) && $stable(awlen_q))
     else $error("hao_write_dma: a write address changed while it waited");
   assert property (@(posedge clk_i) disable iff (!rst_ni)
                    wvalid_q && !m_axi_wready |=> wvalid_q && $stable(wlast_q) && $stable(full_q))
