@@ -235,11 +235,11 @@ def _place_direct(layout: Layout, op: DwOp, dense: DenseOp) -> None:
             layout.put((op.output, channel), plane, lane)
 
 
-def _copied(layout: Layout, refs: tuple[Ref, ...], like: tuple[Ref, ...], name: str) -> tuple[DenseOp, tuple[Ref, ...]]:
+def _copied(layout: Layout, refs: tuple[Ref, ...], like: tuple[Ref, ...], name: str, tensor: str) -> tuple[DenseOp, tuple[Ref, ...]]:
     """A DENSE copy of ``refs`` with each channel in the lane that ``like`` has, plane for plane."""
     source = refs[0][0]
     low, high = min(value.lo for value, _ in refs), max(value.hi for value, _ in refs)
-    value = Value(f"{name}.copy", len(refs), source.height, source.width, source.signed, low, high)
+    value = Value(f"{name}.copy", len(refs), source.height, source.width, source.signed, low, high, tensor)
     distinct = tuple(dict.fromkeys(refs))
     weight = np.zeros((len(refs), len(distinct), 1, 1), np.int64)
     for at, ref in enumerate(refs):
@@ -261,7 +261,7 @@ def _copied(layout: Layout, refs: tuple[Ref, ...], like: tuple[Ref, ...], name: 
 def _place_add(layout: Layout, op: AddOp) -> list[Op]:
     before: list[Op] = []
     if any(layout.place[x][1] != layout.place[y][1] for x, y in zip(op.a, op.b, strict=True)):
-        copy, op.b = _copied(layout, op.b, op.a, op.name)
+        copy, op.b = _copied(layout, op.b, op.a, op.name, op.b_tensor)
         before.append(copy)
     pairs = [(layout.place[x], layout.place[y]) for x, y in zip(op.a, op.b, strict=True)]
     _place_lanewise(layout, op, [((p, q), lane) for (p, lane), (q, _) in pairs])

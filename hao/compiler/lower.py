@@ -115,10 +115,12 @@ class Lowering:
             return self._avg_pool(node)
         if isinstance(node, Add):
             a, b = self._plain(node.inputs[0]), self._plain(node.inputs[1])
-            return self._emit(AddOp(node.name, self._value(node.name), a, b, node.m1, node.m2, node.shift, node.lo, node.hi))
+            limits = (node.shift, node.lo, node.hi, node.inputs[1])
+            return self._emit(AddOp(node.name, self._value(node.name), a, b, node.m1, node.m2, *limits))
         if isinstance(node, Requantize):
             a = self._plain(node.inputs[0])
-            return self._emit(AddOp(node.name, self._value(node.name), a, a, node.multiplier, 0, node.shift, node.lo, node.hi))
+            limits = (node.shift, node.lo, node.hi, node.inputs[0])
+            return self._emit(AddOp(node.name, self._value(node.name), a, a, node.multiplier, 0, *limits))
         raise CompileError(f"{node.name}: the compiler does not know {type(node).__name__}", "use the operators of hao.ir.graph")
 
     def _move(self, node: Concat | Slice | Shuffle | Upsample) -> View:

@@ -161,7 +161,7 @@ class DwOp(Op):
 
 @dataclass(slots=True, eq=False)
 class AddOp(Op):
-    """Residual add of channels ``a`` and ``b``, or requantization of ``a`` alone where ``m2`` is 0."""
+    """Residual add of channels ``a`` and ``b`` (the graph's tensor ``b_tensor``), or requantization of ``a`` alone: ``m2`` is 0."""
 
     a: tuple[Ref, ...]
     b: tuple[Ref, ...]
@@ -170,6 +170,7 @@ class AddOp(Op):
     shift: int
     lo: int
     hi: int
+    b_tensor: str
 
     def reads(self) -> tuple[Ref, ...]:
         return (*self.a, *self.b)
