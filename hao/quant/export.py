@@ -14,6 +14,7 @@ from hao.frontend.float_graph import FloatNode
 from hao.ir import graph as ir
 from hao.ir.check import check
 from hao.ir.dyadic import dyadic, dyadic_pair
+from hao.quant.floors import raise_floors
 from hao.quant.integer import IntegerNetwork
 from hao.quant.layers import round_half_up
 from hao.quant.model import QuantModel
@@ -24,6 +25,8 @@ from hao.quant.ranges import ActivationRange
 def to_integer(model: QuantModel, name: str = "", metadata: dict[str, Any] | None = None) -> ir.Graph:
     """The integer graph of ``model``: integer weights, biases, multipliers and shifts.
 
+    Training moves ranges; where a requantization factor would have left the format, the model's scale is raised first.
+
     Args:
         model: calibrated.
         name: of the graph; default: the float graph's.
@@ -32,6 +35,7 @@ def to_integer(model: QuantModel, name: str = "", metadata: dict[str, Any] | Non
     Raises:
         QuantizationError: a range was never calibrated, or the format cannot hold a layer, which is named.
     """
+    raise_floors(model)
     nodes = tuple(_CONVERT[node.kind](model, node) for node in model.graph.nodes)
     graph = ir.Graph(name or model.graph.name, nodes, model.graph.outputs, model.graph.metadata() | (metadata or {}))
     try:
