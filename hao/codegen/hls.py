@@ -19,9 +19,9 @@ KERNEL = "hao_kernel.cpp"
 """The only translation unit."""
 
 FILES = (
-    "hao_config.h", "hao_types.h", "hao_isa.h", "hao_hooks.h", "hao_stream.h", "hao_memory.h", "hao_raster.h", "hao_window.h", "hao_requant.h",
-    "hao_load.h", "hao_gather.h", "hao_dense_read.h", "hao_dense_core.h", "hao_dense.h", "hao_fill.h", "hao_dw_read.h", "hao_dw.h", "hao_add.h",
-    "hao_store.h", "hao_kernel.h", "hao_debug.h", KERNEL,
+    "hao_config.h", "hao_types.h", "hao_isa.h", "hao_hooks.h", "hao_stream.h", "hao_memory.h", "hao_raster.h", "hao_window.h",
+    "hao_requant.h", "hao_load.h", "hao_gather.h", "hao_dense_read.h", "hao_dense_core.h", "hao_dense.h", "hao_fill.h", "hao_dw_read.h",
+    "hao_dw.h", "hao_add.h", "hao_store.h", "hao_kernel.h", "hao_debug.h", KERNEL,
 )  # fmt: skip
 """What is generated; each has a template of its name and ``.j2``."""
 
@@ -48,6 +48,11 @@ class Decoder:
     struct: str
     function: str
     fields: tuple[DecodedField, ...]
+
+    def declaration(self, field: DecodedField) -> str:
+        """The member's declaration, padded so that the comments behind the members line up."""
+        width = max(len(each.type) + len(each.name) for each in self.fields) + 2
+        return f"{field.type} {field.name};".ljust(width)
 
 
 def decoded(field: isa.Field) -> DecodedField:

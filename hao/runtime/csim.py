@@ -94,14 +94,15 @@ class _Dram:
         """Raise if anything but OUTPUT and SCRATCH was written.
 
         Raises:
-            SimulationError: names the byte and the nearest base.
+            SimulationError: names the word and the base before it.
         """
         wrong = np.flatnonzero((self.bytes != self._before) & ~self._writable)
         if wrong.size:
-            at = int(wrong[0])
+            at = int(wrong[0]) // WORD_BYTES * WORD_BYTES
             select = max((s for s in BaseSelect if self.base[s] <= at), key=lambda s: self.base[s], default=BaseSelect.IMAGE)
             offset = at - self.base[select]
-            raise SimulationError(f"the program wrote beside its output, at {select.name} {offset:+d}", "the program image is wrong; compile it again")
+            message = f"the program wrote beside its output, at {select.name} {offset:+d}"
+            raise SimulationError(message, "the program image is wrong; compile it again")
 
 
 class CsimEngine:

@@ -27,7 +27,8 @@ void keep_tap(int unit, int sequence, int pixel, const unsigned char* bytes) {
 
 // The first fault is the cause; what follows from it is not kept.
 void keep_fault(const char* what, const char* where, long value, bool stop) {
-  if (message.empty()) message = std::string(where) + ": " + what + " (" + std::to_string(value) + ")";
+  if (message.empty())
+    message = std::string(where) + ": " + what + " (" + std::to_string(value) + ")";
   if (stop) throw Stopped();
 }
 

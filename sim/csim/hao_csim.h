@@ -1,9 +1,11 @@
-// The kernel's C simulation as a library: one run at a time, memories and taps to be fetched afterwards.
+// The kernel's C simulation as a library: one run at a time, memories and taps to be fetched
+// afterwards.
 #pragma once
 
 #include <stdint.h>
 
-// Everything else stays hidden: kernels of several configurations live in one process, with the same names.
+// Everything else stays hidden: kernels of several configurations live in one process, with the
+// same names.
 #define HAO_CSIM_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus

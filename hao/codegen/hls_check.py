@@ -1,0 +1,159 @@
+"""Refuses C++ that Vitis HLS could not synthesize, or not into the pipeline that the source promises.
+
+It holds generated sources against the rules that the kernel is written by (``docs/hls.md``). It is no substitute for the
+tool: it finds what would surely fail, and what would quietly cost the initiation interval.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hao.codegen.hls_dataflow import dataflow_faults
+from hao.codegen.hls_source import Function, closing, functions, synthesized
+
+TOP = "hao_kernel"
+_INCLUDES = {"ap_int.h", "hls_stream.h"}
+_FORBIDDEN = (
+    ("dynamic memory", re.compile(r"\b(new|delete|malloc|calloc|realloc|free|alloca)\b")),
+    ("standard library", re.compile(r"\bstd\s*::\s*\w+")),
+    ("exception or run-time type", re.compile(r"\b(throw|try|catch|virtual|dynamic_cast|typeid)\b")),
+    ("jump", re.compile(r"\b(goto|setjmp|longjmp)\b")),
+    ("floating point", re.compile(r"\b(float|double|half)\s+\w+\s*[=;({]")),
+    ("function pointer", re.compile(r"\(\s*\*\s*\w+\s*\)\s*\(")),
+    ("unreadable conditional", re.compile(r"#unreadable.*")),
+    ("inline assembly", re.compile(r"\b(asm|__asm__)\b")),
+)
+_CONSTANT = re.compile(r"(?:\b[A-Z][A-Z0-9_]*\b|\b\d\w*\b|[-+*/%()\s<>&])+")
+_FOR = re.compile(r"\bfor\s*\(")
+_DIVISION = re.compile(r"[/%]=?\s*(\([^()]*\)|[A-Za-z_][\w.:]*(?:\([^()]*\))?|\d\w*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A departure: where, which rule, and the text at fault."""
+
+    file: str
+    line: int
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.rule}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    head: str
+    body: str
+    offset: int
+
+    @property
+    def constant(self) -> bool:
+        """Whether the number of iterations is known at compile time."""
+        parts = self.head.split(";")
+        if len(parts) != 3:
+            return False
+        bound = re.split(r"<=|>=|<|>|!=", parts[1], maxsplit=1)
+        first = parts[0].rsplit("=", 1)
+        return len(bound) == 2 and len(first) == 2 and all(_CONSTANT.fullmatch(side.strip()) for side in (bound[1], first[1]))
+
+
+def _loops(body: str) -> Iterator[_Loop]:
+    for match in _FOR.finditer(body):
+        head_end = closing(body, match.end() - 1, "()")
+        brace = re.compile(r"\s*\{").match(body, head_end + 1)
+        end = closing(body, brace.end() - 1) if brace else body.find(";", head_end)
+        yield _Loop(body[match.end() : head_end], body[head_end + 1 : end], match.start())
+
+
+def _token_faults(files: Mapping[str, str]) -> Iterator[Fault]:
+    for file, text in files.items():
+        for number, line in enumerate(text.split("\n"), 1):
+            include = re.match(r"\s*#\s*include\s*<([^>]*)>", line)
+            if include and include.group(1) not in _INCLUDES:
+                yield Fault(file, number, "system header", line.strip())
+            for rule, pattern in _FORBIDDEN:
+                if (match := pattern.search(line)) is not None:
+                    yield Fault(file, number, rule, match.group())
+
+
+def _own_pragmas(loop: _Loop) -> str:
+    """The pragmas at the head of the loop's body: those of inner loops come later."""
+    lines = []
+    for line in loop.body.lstrip("{ \n").split("\n"):
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _loop_faults(function: Function) -> Iterator[Fault]:
+    for loop in _loops(function.body):
+        line = function.line + function.body.count("\n", 0, loop.offset)
+        pragmas = _own_pragmas(loop)
+        if not loop.constant and "LOOP_TRIPCOUNT" not in pragmas:
+            yield Fault(function.file, line, "loop without bound or trip count", f"for ({' '.join(loop.head.split())})")
+        if "UNROLL" in pragmas and not loop.constant:
+            yield Fault(function.file, line, "unrolled loop without constant bounds", f"for ({loop.head})")
+        if "PIPELINE" in pragmas:
+            for inner in _loops(loop.body):
+                if not inner.constant:
+                    yield Fault(function.file, line, "loop of unknown length inside a pipeline", f"for ({inner.head})")
+    for match in re.finditer(r"\b(while|do)\b", function.body):
+        line = function.line + function.body.count("\n", 0, match.start())
+        yield Fault(function.file, line, "loop without bound or trip count", match.group())
+
+
+def _division_faults(function: Function) -> Iterator[Fault]:
+    code = re.sub(r"^\s*#.*$", "", function.body, flags=re.M)
+    for match in _DIVISION.finditer(code):
+        if not _CONSTANT.fullmatch(match.group(1)):
+            line = function.line + code.count("\n", 0, match.start())
+            yield Fault(function.file, line, "division by a variable", match.group())
+
+
+def _recursion_faults(found: list[Function]) -> Iterator[Fault]:
+    names = {function.name for function in found}
+    calls: dict[str, set[str]] = {name: set() for name in names}
+    for function in found:
+        called = re.findall(r"\b([A-Za-z_]\w*)\s*(?:<[^<>;]*>)?\s*\(", function.body)
+        calls[function.name] |= names & set(called)
+    reach = {name: set(targets) for name, targets in calls.items()}
+    for middle in names:
+        for name in names:
+            if middle in reach[name]:
+                reach[name] |= reach[middle]
+    for function in found:
+        if function.name in reach[function.name]:
+            yield Fault(function.file, function.line, "recursion", function.name)
+
+
+def _interface_faults(found: list[Function], files: Mapping[str, str]) -> Iterator[Fault]:
+    tops = [function for function in found if function.name == TOP]
+    if len(tops) != 1:
+        yield Fault(next(iter(files), ""), 1, "top function", f"{len(tops)} definitions of {TOP}")
+        return
+    top = tops[0]
+    bundles = set(re.findall(r"mode=m_axi port=\w+ bundle=(\w+)", top.body))
+    pointers = [each.name for each in top.parameters if "BusWord" in each.type]
+    if len(bundles) != len(pointers):
+        yield Fault(top.file, top.line, "bus without a bundle of its own", ", ".join(pointers))
+    for name in ("return", *(each.name for each in top.parameters)):
+        if not re.search(rf"mode=s_axilite port={name}\b", top.body):
+            yield Fault(top.file, top.line, "argument without a register", name)
+
+
+def check_synthesizable(files: Mapping[str, str]) -> tuple[Fault, ...]:
+    """All departures of the C++ ``files`` from what Vitis HLS synthesizes well; empty when there are none."""
+    seen = {name: synthesized(text) for name, text in files.items() if name.endswith((".h", ".cpp"))}
+    found = list(functions(seen))
+    faults = [*_token_faults(seen), *_recursion_faults(found), *_interface_faults(found, seen)]
+    by_name = {function.name: function for function in found}
+    for function in found:
+        faults.extend(_loop_faults(function))
+        faults.extend(_division_faults(function))
+        if re.search(r"#pragma HLS DATAFLOW\b", function.body):
+            faults.extend(Fault(function.file, function.line, rule, text) for rule, text in dataflow_faults(function, by_name))
+    return tuple(faults)

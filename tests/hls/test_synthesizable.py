@@ -1,0 +1,156 @@
+"""The kernel keeps the rules of synthesis; the checker knows a breach when it sees one."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hao.codegen.hls import KERNEL, render_kernel
+from hao.codegen.hls_check import check_synthesizable
+from hao.codegen.hls_source import functions, synthesized
+from hao.engine.config import CI_CONFIGS, EngineConfig
+from hao.toolchain import require_compiler
+
+BAD = [
+    ("dynamic memory", "inline int* f(int n) { return new int[n]; }"),
+    ("dynamic memory", "inline void f(int n) { use(malloc(n)); }"),
+    ("standard library", "inline void f(std::vector<int>& v) { v.clear(); }"),
+    ("system header", "#include <vector>"),
+    ("system header", "#include <math.h>"),
+    ("exception or run-time type", "inline void f(int x) { if (x) throw x; }"),
+    ("exception or run-time type", "struct Shape { virtual int area(); };"),
+    ("jump", "inline void f(int x) { goto end; }"),
+    ("floating point", "inline int f(int x) { float scale = 3; return x; }"),
+    ("function pointer", "inline int f(int (*g)(int)) { return g(1); }"),
+    ("unreadable conditional", "#if VERSION > 3"),
+    ("recursion", "inline int f(int n) { return n == 0 ? 1 : n * f(n - 1); }"),
+    (
+        "recursion",
+        "inline int g(int n) { return h(n); }\n"
+        "inline int h(int n) { return g(n); }",
+    ),
+    ("loop without bound or trip count", "inline int f(int n) { int s = 0; for (int i = 0; i < n; ++i) { s += i; } return s; }"),
+    ("loop without bound or trip count", "inline int f(int n) { while (n > 3) { n -= 3; } return n; }"),
+    ("loop without bound or trip count", "inline void f(const Table& table) { for (auto& x : table) use(x); }"),
+    (
+        "unrolled loop without constant bounds",
+        "inline void f(int n) {\n"
+        " for (int i = 0; i < n; ++i) {\n"
+        "#pragma HLS UNROLL\n"
+        " use(i);\n"
+        " }\n"
+        "}",
+    ),
+    (
+        "loop of unknown length inside a pipeline",
+        "inline void f(int n) {\n"
+        " for (int i = 0; i < 9; ++i) {\n"
+        "#pragma HLS PIPELINE II=1\n"
+        " for (int j = 0; j < n; ++j) use(j);\n"
+        " }\n"
+        "}",
+    ),
+    ("division by a variable", "inline int f(int a, int b) { return a / b; }"),
+    ("division by a variable", "inline int f(int a, const F& f) { return a % int(f.rows); }"),
+    ("division by a variable", "inline int f(int a, int b) { return a / (b + 1); }"),
+    (
+        "statement that is neither a stream nor a process in a dataflow region",
+        "inline void f(int n) {\n"
+        "#pragma HLS DATAFLOW\n"
+        " int m = n + 1;\n"
+        " use_all(m);\n"
+        "}",
+    ),
+    (
+        "stream without exactly one producer and one consumer",
+        "inline void p(hls::stream<int, 2>& s) { s.write(1); }\n"
+        "inline void f(int n) {\n"
+        "#pragma HLS DATAFLOW\n"
+        ' hls::stream<int, 2> s("s");\n'
+        " p(s);\n"
+        "}",
+    ),
+    (
+        "stream consumed before it is produced",
+        "inline void p(hls::stream<int, 2>& s) { s.write(1); }\n"
+        "inline void c(hls::stream<int, 2>& s) { use(s.read()); }\n"
+        "inline void f(int n) {\n"
+        "#pragma HLS DATAFLOW\n"
+        ' hls::stream<int, 2> s("s");\n'
+        " c(s);\n"
+        " p(s);\n"
+        "}",
+    ),
+    (
+        "memory with several readers or writers in a dataflow region",
+        "inline void p(Table& t) { t[0] = 1; }\n"
+        "inline void q(Table& t) { t[1] = 1; }\n"
+        "inline void f(Table& t) {\n"
+        "#pragma HLS DATAFLOW\n"
+        " p(t);\n"
+        " q(t);\n"
+        "}",
+    ),
+    (
+        "memory written before it is read in a dataflow region",
+        "inline void p(Table& t) { t[0] = 1; }\n"
+        "inline void c(const Table& t) { use(t[0]); }\n"
+        "inline void f(Table& t) {\n"
+        "#pragma HLS DATAFLOW\n"
+        " p(t);\n"
+        " c(t);\n"
+        "}",
+    ),
+]
+
+
+@pytest.mark.parametrize("config", CI_CONFIGS.values(), ids=list(CI_CONFIGS))
+def test_kernel_is_clean(config: EngineConfig) -> None:
+    files = render_kernel(config)
+    found = list(functions({name: synthesized(text) for name, text in files.items()}))
+    assert len(found) > 80  # the reader has seen the kernel, not passed over it
+    assert {"hao_kernel", "accumulate", "read_window", "dense_stages"} <= {function.name for function in found}
+    assert [str(fault) for fault in check_synthesizable(files)] == []
+
+
+@pytest.mark.parametrize(("rule", "snippet"), BAD, ids=[f"{index}-{rule.replace(' ', '-')}" for index, (rule, _) in enumerate(BAD)])
+def test_bad_snippet_is_refused(rule: str, snippet: str) -> None:
+    faults = check_synthesizable({**render_kernel(CI_CONFIGS["8x8x1"]), "bad.h": snippet})
+    assert faults and all(fault.file == "bad.h" for fault in faults)
+    assert rule in {fault.rule for fault in faults}
+
+
+def test_simulation_only_code_is_not_held_against_the_kernel() -> None:
+    snippet = "#ifndef __SYNTHESIS__\n#include <vector>\ninline int* f(int n) { return new int[n]; }\n#else\n#define X 1\n#endif\n"
+    assert check_synthesizable({**render_kernel(CI_CONFIGS["8x8x1"]), "sim.h": snippet}) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "rule"),
+    [
+        ("#pragma HLS INTERFACE mode=s_axilite port=count bundle=control\n", "argument without a register"),
+        ("#pragma HLS INTERFACE mode=s_axilite port=return bundle=control\n", "argument without a register"),
+        ("port=dram_write bundle=write", "bus without a bundle of its own"),
+        ("#pragma HLS LOOP_TRIPCOUNT min=1 max=65536 avg=1024\n", "loop without bound or trip count"),
+    ],
+)
+def test_interface_faults(old: str, rule: str) -> None:
+    files = render_kernel(CI_CONFIGS["8x8x1"])
+    assert old in files[KERNEL]
+    new = "port=dram_write bundle=read" if "bundle=write" in old else ""
+    assert rule in {fault.rule for fault in check_synthesizable({**files, KERNEL: files[KERNEL].replace(old, new)})}
+
+
+@pytest.mark.parametrize("name", ["16x16x2", "8x8x1"])
+def test_synthesis_branch_compiles(name: str, tmp_path: Path) -> None:
+    for file, text in render_kernel(CI_CONFIGS[name]).items():
+        (tmp_path / file).write_text(text)
+    (tmp_path / "hls_stream.h").write_text((Path(__file__).parent / "vendor_hls_stream.h").read_text())
+    flags = ["-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-label"]
+    command = [require_compiler(), *flags, "-D__SYNTHESIS__", "-DHAO_NATIVE", f"-I{tmp_path}", str(tmp_path / KERNEL)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    preprocessed = subprocess.run([*command, "-E"], capture_output=True, text=True, check=True).stdout
+    assert "hao_tap" not in preprocessed and "dump_memory" not in preprocessed and "report_word" in preprocessed
