@@ -54,5 +54,11 @@ def test_shapes_are_checked() -> None:
 
 
 def test_decoding_needs_no_torch() -> None:
-    code = "import sys, hao.models.decode; from hao.data.demo import demo_image; demo_image(); sys.exit({'torch', 'sklearn'} & set(sys.modules) != set())"
+    code = """
+import sys
+import hao.models.decode
+from hao.data.demo import demo_image
+demo_image()
+sys.exit(bool({"torch", "sklearn"} & set(sys.modules)))
+"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

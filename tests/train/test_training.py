@@ -15,6 +15,7 @@ from hao.data import cache
 from hao.errors import CheckpointError, DataError, TrainingError
 from hao.models.codenet import build
 from hao.models.decode import Detections, decode
+from hao.train.bootstrap import bootstrap_ap50, match, weighted_ap50
 from hao.train.evaluate import average_precision, detect, displacement_histograms
 from hao.train.feed import Feed, normalize
 from hao.train.loop import Trainer, learning_rate, load_float, steps_of
@@ -134,6 +135,18 @@ def test_average_precision_by_its_definition(seed: int) -> None:
     ours = average_precision(found, truth)
     assert 20 < ours < 95
     assert math.isclose(ours, plain_average_precision(found, truth), abs_tol=1e-6)
+    interval = bootstrap_ap50(found, truth, draws=200)
+    assert math.isclose(ours, interval.ap50, abs_tol=1e-9)
+    assert interval.low < ours < interval.high
+    assert interval.pictures == len(truth)
+
+
+def test_bootstrap_weights_equal_repeated_pictures() -> None:
+    found, truth = noisy_detections(4)
+    weights = np.array([0, 3, 1, 2, 0, 0, 1, 1, 2, 1, 0, 1])
+    picked = [k for k, weight in enumerate(weights) for _ in range(weight)]
+    repeated = average_precision([found[k] for k in picked], [truth[k] for k in picked])
+    assert math.isclose(weighted_ap50(match(found, truth), weights), repeated, abs_tol=1e-9)
 
 
 def test_average_precision_of_perfect_and_empty_answers() -> None:
