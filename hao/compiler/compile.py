@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hao.compiler.assemble import Assembled, assemble
 from hao.compiler.emit import Emitted
@@ -17,6 +19,8 @@ from hao.engine.isa import ISA_VERSION
 from hao.engine.manifest import InputFormat, Manifest, OutputPlacement
 from hao.ir.graph import Graph
 from hao.ir.serialize import network_digest
+
+Planner: TypeAlias = Callable[[Lowered, EngineConfig], tuple[Plan, Emitted]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,8 +60,13 @@ def _outputs(lowered: Lowered, plan: Plan, emitted: Emitted) -> tuple[OutputPlac
     return tuple(placements)
 
 
-def compile_in_full(graph: Graph, config: EngineConfig) -> Compilation:
+def compile_in_full(graph: Graph, config: EngineConfig, planner: Planner = fit) -> Compilation:
     """Compile, and keep everything that was decided on the way.
+
+    Args:
+        graph: the integer graph.
+        config: the engine.
+        planner: decides on segments and spills and gives drafts with addresses.
 
     Raises:
         CompileError: a layer does not fit the engine; layer and limit are named.
@@ -65,7 +74,7 @@ def compile_in_full(graph: Graph, config: EngineConfig) -> Compilation:
     """
     rewritten = rewrite(graph)
     lowered = lower(rewritten, config)
-    plan, emitted = fit(lowered, config)
+    plan, emitted = planner(lowered, config)
     channels, height, width, row_bytes = lowered.image
     form = InputFormat(channels=channels, height=height, width=width, row_bytes=row_bytes)
     assembled = assemble(emitted, config, form.size)

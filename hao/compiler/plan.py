@@ -75,6 +75,11 @@ class Plan:
         use = self.use[plane]
         return all(segment.start <= k < segment.stop for k in (*use.writers, *use.readers))
 
+    def spillable(self, plane: Plane, segments: list[Segment]) -> bool:
+        """Whether a plane may live in DRAM: whole words are stored, so one segment must write all of it."""
+        writers = self.use[plane].writers
+        return not plane.displacement and any(all(s.start <= k < s.stop for k in writers) for s in segments)
+
     def resident(self, plane: Plane, segment: Segment) -> bool:
         """Whether the plane is held whole on chip."""
         return not self.internal(plane, segment) and plane not in self.spilled

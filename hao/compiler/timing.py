@@ -1,0 +1,101 @@
+"""Estimated cycles of a program: the rates of ``docs/microarchitecture.md`` and the five queues, without running anything.
+
+Used to choose between plans; what is published comes from the simulated engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hao.engine.config import EngineConfig
+from hao.engine.encode import DEPENDENCY_FIELDS, Instruction
+from hao.engine.isa import LANES, TILE_WORDS, Opcode, Unit
+
+_CHUNK = 32
+"""Pixel groups whose partial sums the dense core holds."""
+_GAP = 4
+"""Idle cycles between two instructions of a unit."""
+_FETCH = 5
+"""Cycles an instruction takes to be read and queued."""
+_LATENCY = {Opcode.LOAD: 60, Opcode.LDI: 70, Opcode.DENSE: 30, Opcode.FILL: 12, Opcode.DW: 30, Opcode.ADD: 20, Opcode.STORE: 60}
+"""Cycles from the last operand to completion: pipelines, and the DRAM."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """When every instruction of a program runs, in cycles from the start.
+
+    Attributes:
+        start, end: per instruction, in program order.
+        total: end of the last.
+        busy: cycles that each unit works.
+    """
+
+    start: list[int]
+    end: list[int]
+    total: int
+    busy: dict[Unit, int]
+
+
+def _dense_cycles(i: Instruction, config: EngineConfig) -> int:
+    pixels = (i["y1"] - i["y0"]) * i["out_w"]
+    groups = -(-pixels // config.px)
+    halves = LANES // config.po
+    tile = TILE_WORDS[8 if i["w8"] else 4] // halves
+    # two pixels an even distance apart lie in one bank
+    clash = 2 if config.px == 2 and i["stride"] % 2 == 0 else 1
+    tiles = i["kernel"] ** 2 * i["n_in"] * halves
+    total = 0
+    for count, group in ((groups // _CHUNK, _CHUNK), (1, groups % _CHUNK)):
+        walk = max(group * clash * (LANES // config.pi), tile) * tiles
+        total += count * max(walk, group * config.px) if group else 0
+    return total
+
+
+def occupancy(i: Instruction, config: EngineConfig) -> int:
+    """Cycles for which an instruction keeps its unit, operands and memory permitting."""
+    if i.opcode in (Opcode.LOAD, Opcode.STORE):
+        return i["length"]
+    if i.opcode is Opcode.END:
+        return 0
+    pixels = (i["y1"] - i["y0"]) * i["out_w"]
+    if i.opcode is Opcode.DENSE:
+        return _dense_cycles(i, config)
+    lanes = LANES // config.dw_lanes
+    return pixels * {Opcode.LDI: 2, Opcode.FILL: 1, Opcode.DW: lanes, Opcode.ADD: 2 * lanes}[i.opcode]
+
+
+def schedule(program: Sequence[Instruction], config: EngineConfig) -> Schedule:
+    """Run the queues: fetch in program order, each unit in its own, dependencies and queue depths respected."""
+    begun: dict[Unit, list[int]] = {unit: [] for unit in Unit}
+    done: dict[Unit, list[int]] = {unit: [] for unit in Unit}
+    free = dict.fromkeys(Unit, 0)
+    busy = dict.fromkeys(Unit, 0)
+    starts: list[int] = []
+    ends: list[int] = []
+    fetched = _LATENCY[Opcode.LOAD]
+    for i in program:
+        fetched += _FETCH
+        unit = i.unit
+        if unit is None:
+            starts.append(fetched)
+            ends.append(max(fetched, *ends) if ends else fetched)
+            continue
+        if len(begun[unit]) >= config.queue_depth:
+            fetched = max(fetched, begun[unit][-config.queue_depth])
+        start = max(fetched, free[unit])
+        for other, name in DEPENDENCY_FIELDS.items():
+            if i[name]:
+                start = max(start, done[other][i[name] - 1] + 2)
+        cycles = occupancy(i, config)
+        free[unit] = start + cycles + _GAP
+        busy[unit] += cycles
+        begun[unit].append(start)
+        end = start + cycles + _LATENCY[i.opcode]
+        if done[unit]:
+            end = max(end, done[unit][-1])
+        done[unit].append(end)
+        starts.append(start)
+        ends.append(end)
+    return Schedule(starts, ends, max(ends, default=0), busy)
