@@ -50,7 +50,7 @@ _Json = Annotated[Path | None, typer.Option(help="write the report's JSON here t
 
 @app.command()
 def run(
-    network: Annotated[str, typer.Argument(help="codenet-1x-a to codenet-2x-e, digits")],
+    network: Annotated[str, typer.Argument(help="such as codenet-1x-b or digits")],
     weights: _Weights = "",
     board: _Board = "ultra96v2",
     configuration: _Configuration = "16x16x2",
@@ -64,14 +64,13 @@ def run(
     json: _Json = None,
 ) -> None:
     """Run one frame of a network on every engine and compare every value."""
-    from rich.console import Console
-
     from hao.cli.run import Options
     from hao.cli.run import run as run_frame
+    from hao.cli.tables import make_console
 
     names = tuple(name.strip() for name in engines.split(",") if name.strip())
     options = Options(network, weights, board, configuration, names, image, plain, scene, stall, seed, out, json)
-    raise typer.Exit(run_frame(options, Console()))
+    raise typer.Exit(run_frame(options, make_console()))
 
 
 @app.command()
@@ -83,14 +82,14 @@ def demo(
     out: Annotated[Path, typer.Option(help="folder of the report")] = Path("build/demo"),
     json: _Json = None,
 ) -> None:
-    """Run CoDeNet on a photograph: reference, HLS kernel and RTL, equal bit for bit, boxes out."""
-    from rich.console import Console
-
+    """Run a trained network on a picture: reference, HLS kernel and RTL, equal bit for bit."""
+    from hao.cli.networks import demo_network
     from hao.cli.run import Options
     from hao.cli.run import run as run_frame
+    from hao.cli.tables import make_console
 
-    options = Options("codenet-1x-b", weights, image=image, plain=plain, scene=scene, out=out, json=json)
-    raise typer.Exit(run_frame(options, Console()))
+    options = Options(demo_network(), weights, image=image, plain=plain, scene=scene, out=out, json=json)
+    raise typer.Exit(run_frame(options, make_console()))
 
 
 # typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up

@@ -1,27 +1,26 @@
-"""Integer networks by name: the trained ones that ship in the package, a file of the user's own, or random numbers."""
+"""Integer networks by name: the trained ones of the zoo, a file of the user's own, or random numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 from hao.errors import CheckpointError, ModelError
 from hao.ir.graph import Graph, Input
 
-WEIGHTS = "hao.models"
-_FOLDER = "weights"
-NAMES = ("codenet-1x-a", "codenet-1x-b", "codenet-1x-c", "codenet-2x-d", "codenet-2x-e", "digits")
+RANDOM = ("codenet-1x-a", "codenet-1x-b", "codenet-1x-c", "codenet-2x-d", "codenet-2x-e")
+"""Networks that exist with random numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """An integer network and where its numbers come from."""
+    """An integer network and where its numbers come from; ``zoo`` is its name there, empty for the user's own."""
 
     name: str
     graph: Graph
     weights: Literal["trained", "random"]
+    zoo: str = ""
 
     @property
     def input(self) -> Input:
@@ -29,45 +28,67 @@ class Network:
         return next(node for node in self.graph.nodes if isinstance(node, Input))
 
 
-def shipped(name: str) -> Path:
-    """Where the package keeps the trained network ``name``; the file need not exist."""
-    return Path(str(files(WEIGHTS).joinpath(_FOLDER, f"{name}.safetensors")))
+def zoo_name(name: str) -> str | None:
+    """The zoo's network called ``name``, or the one whose name begins so: ``digits`` finds ``digits-w4a8``."""
+    from hao.models import zoo
+
+    known = zoo.names()
+    return name if name in known else next((each for each in known if each.startswith(f"{name}-")), None)
 
 
-def _random(name: str, seed: int) -> Graph:
-    family, _, rest = name.partition("-")
-    if family != "codenet" or not rest:
-        raise ModelError(f"there are no random numbers for {name!r}", "random weights exist for codenet-1x-a to codenet-2x-e")
+def demo_network() -> str:
+    """The network of ``hao demo``: CoDeNet, where this installation ships it trained; the digits network elsewhere.
+
+    Raises:
+        ModelError: the installation ships neither.
+    """
+    for name in ("codenet-1x-b", "digits"):
+        if zoo_name(name) is not None:
+            return name
+    raise ModelError("this installation ships no trained network", "reinstall it, or run: hao run codenet-1x-b --weights random")
+
+
+def _random(name: str, seed: str) -> Network:
+    if name not in RANDOM:
+        raise ModelError(f"there are no random numbers for {name!r}", f"random weights exist for {', '.join(RANDOM)}")
+    if not seed.isdecimal():
+        raise ModelError(f"{seed!r} is not a seed", "give --weights random or --weights random:7")
     from hao.models.integer_codenet import random_codenet
 
-    return random_codenet(rest[-1], seed=seed)
+    return Network(name, random_codenet(name[-1], seed=int(seed)), "random")
+
+
+def _kind(graph: Graph) -> Literal["trained", "random"]:
+    return "trained" if graph.metadata.get("weights") == "trained" else "random"
 
 
 def load_network(name: str, weights: str = "") -> Network:
     """The integer network called ``name``.
 
     Args:
-        name: one of ``NAMES``.
-        weights: empty for the shipped ones, ``random`` or ``random:SEED``, or the path of an integer checkpoint.
+        name: a network of the zoo, or of ``RANDOM``.
+        weights: empty for the zoo's, ``random`` or ``random:SEED``, or the path of an integer checkpoint.
 
     Raises:
         ModelError: no such network, or it ships without trained weights.
         CheckpointError: the file is damaged, or belongs to another network.
     """
     from hao.ir.serialize import load_graph
+    from hao.models import zoo
 
-    if name not in NAMES:
-        raise ModelError(f"there is no network called {name!r}", f"known networks: {', '.join(NAMES)}")
-    if weights.partition(":")[0] == "random":
-        seed = weights.partition(":")[2] or "0"
-        if not seed.isdecimal():
-            raise ModelError(f"{seed!r} is not a seed", "give --weights random or --weights random:7")
-        return Network(name, _random(name, int(seed)), "random")
-    path = Path(weights) if weights else shipped(name)
-    if not weights and not path.is_file():
+    found = zoo_name(name)
+    if found is None and name not in RANDOM:
+        known = ", ".join(dict.fromkeys((*zoo.names(), *RANDOM)))
+        raise ModelError(f"there is no network called {name!r}", f"known networks: {known}")
+    kind, _, seed = weights.partition(":")
+    if kind == "random":
+        return _random(name, seed or "0")
+    if weights:
+        graph = load_graph(Path(weights))
+        if not graph.name.startswith(name):
+            raise CheckpointError(f"{weights} holds {graph.name}, not {name}", f"hao run {graph.name} --weights {weights}")
+        return Network(name, graph, _kind(graph))
+    if found is None:
         raise ModelError(f"{name} ships without trained weights", "give --weights random, or the path of an integer checkpoint")
-    graph = load_graph(path)
-    if graph.name != name:
-        raise CheckpointError(f"{path} holds {graph.name}, not {name}", f"hao run {graph.name} --weights {path}")
-    kind: Literal["trained", "random"] = "random" if graph.metadata.get("weights") == "random" else "trained"
-    return Network(name, graph, kind)
+    graph = zoo.load(found)
+    return Network(found, graph, _kind(graph), found)

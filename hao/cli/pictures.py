@@ -76,6 +76,28 @@ def with_objects(background: Pixels, seed: int) -> Pixels:
     return compose(Composer(background, _FILL_PHOTOS, draw), draw, _OBJECTS).image
 
 
+def to_planes(picture: Pixels, channels: int) -> Pixels:
+    """``(H, W, 3)`` as the network takes it, ``(channels, H, W)``; one channel is the mean of the three."""
+    if channels == 1:
+        return np.ascontiguousarray(picture.mean(axis=2).round().astype(np.uint8)[None])
+    return np.ascontiguousarray(picture.transpose(2, 0, 1))
+
+
+def held_out(network: str, index: int) -> Picture:
+    """A held-out picture that ships with a classifier of the zoo, as grey RGB.
+
+    Raises:
+        DataError: it ships none, or fewer than ``index`` + 1.
+    """
+    from hao.models import zoo
+
+    images, labels = zoo.samples(network)
+    if not 0 <= index < len(images):
+        raise DataError(f"{network} ships {len(images)} pictures, there is no number {index}", "give a smaller --scene")
+    pixels = np.ascontiguousarray(np.broadcast_to(images[index].transpose(1, 2, 0), (*images.shape[2:], 3)))
+    return Picture(pixels, f"held-out picture {index}, labelled {labels[index]}", 0.0)
+
+
 def prepare(path: Path | None, size: int, plain: bool, seed: int) -> Picture:
     """The picture for a detector of ``size`` x ``size`` pixels.
 

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 import hao
 from hao.boards import Board, load_board
 from hao.cli.networks import Network, load_network
-from hao.cli.pictures import Picture
+from hao.cli.pictures import Picture, held_out, to_planes
 from hao.cli.pictures import prepare as prepare_picture
 from hao.cli.progress import EngineProgress
 from hao.cli.reading import detections, is_detector, prediction
@@ -34,7 +32,6 @@ from hao.runtime.timing import DramTiming
 from hao.runtime.verdict import tensor_times
 
 _BEAT_BYTES = 16
-_NOTES = {"trained": "trained on generated shapes", "random": "random weights: boxes mean nothing"}
 REPORT, PAGE, DETECTIONS = "report.json", "report.html", "detections.png"
 
 
@@ -62,12 +59,18 @@ def _configuration(name: str) -> EngineConfig:
     return CI_CONFIGS[name]
 
 
-def _planes(network: Network, picture: Picture) -> npt.NDArray[np.uint8]:
-    """The picture as the network takes it, ``(C, H, W)``."""
-    channels, _, _ = network.input.shape
-    if channels == 1:
-        return np.ascontiguousarray(picture.pixels.mean(axis=2).round().astype(np.uint8)[None])
-    return np.ascontiguousarray(picture.pixels.transpose(2, 0, 1))
+def _note(network: Network) -> str:
+    """What a reader of the picture must know about the weights."""
+    if network.weights == "random":
+        return "random weights: what it finds means nothing"
+    return "trained on generated shapes" if is_detector(network.graph) else "trained"
+
+
+def _picture(options: Options, network: Network) -> Picture:
+    detector = is_detector(network.graph)
+    if options.image is None and not detector and network.zoo:
+        return held_out(network.zoo, options.scene)
+    return prepare_picture(options.image, network.input.shape[1], options.plain or not detector, options.scene)
 
 
 def _engine_reports(prepared: Prepared, runs: Mapping[str, EngineRun]) -> dict[str, EngineReport]:
@@ -124,10 +127,10 @@ def make_report(
     )  # fmt: skip
 
 
-def _write(options: Options, report: Report, drawn: bytes) -> dict[str, Path]:
+def _write(options: Options, report: Report, caption: str, drawn: bytes) -> dict[str, Path]:
     paths = {name: options.out / name for name in (REPORT, PAGE, DETECTIONS)}
     write_bytes(paths[DETECTIONS], drawn)
-    write_text(paths[PAGE], render_page(report, {_NOTES[report.weights.kind]: drawn}))
+    write_text(paths[PAGE], render_page(report, {caption: drawn}))
     write_report(report, paths[REPORT])
     if options.json is not None:
         write_report(report, options.json)
@@ -142,9 +145,9 @@ def run(options: Options, console: Console) -> int:
     """
     board, config = load_board(options.board), _configuration(options.configuration)
     network = load_network(options.network, options.weights)
-    picture = prepare_picture(options.image, network.input.shape[1], options.plain or not is_detector(network.graph), options.scene)
-    pixels = _planes(network, picture)
-    console.print(f"{network.name} ({network.weights} weights), {picture.caption}, on {config.name} for {board.name}", highlight=False)
+    picture = _picture(options, network)
+    pixels = to_planes(picture.pixels, network.input.shape[0])
+    console.print(f"{network.name} ({network.weights} weights), {picture.caption}, on {config.name} for {board.name}")
     with console.status("compiling, and running the reference"):
         prepared = prepare(network.graph, config, pixels)
     work = sum(macs(node, kind) for node, kind in zip(prepared.graph.nodes, infer(prepared.graph).values(), strict=True))
@@ -154,17 +157,17 @@ def run(options: Options, console: Console) -> int:
         runs = run_engines(prepared, simulated, timing, progress.listen)
     start = time.perf_counter()
     found = detections(prepared.graph, infer(prepared.graph), prepared.outputs()) if is_detector(prepared.graph) else ()
-    drawn = draw_detections(picture.pixels, found, f"{network.name}, {_NOTES[network.weights]}")
+    drawn = draw_detections(picture.pixels, found, f"{network.name}, {_note(network)}")
     host_ms = 1e3 * (picture.seconds + time.perf_counter() - start)
     report = make_report(options, network, board, picture.caption, prepared, runs).model_copy(
         update={"detections": found, "host_ms": host_ms}
     )
-    paths = _write(options, report, drawn)
+    paths = _write(options, report, _note(network), drawn)
     print_layers(console, report)
     print_engines(console, report)
     print_summary(console, report)
     for path in paths.values():
-        console.print(f"  {path}", highlight=False)
+        console.print(f"  {path}")
     for engine in runs.values():
         engine.verdict.require_equal()
     if simulated and not report.equal:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from hao.report.schema import LayerReport, Report
 
+_PLAIN_WIDTH = 132
 _RIGHT = ("shape", "bits", "compared", "cycles", "lane use", "seconds", "cycles/s")
 
 
+def make_console() -> Console:
+    """The terminal; where output goes to a file or pipe, lines are long enough for the widest table."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
+
+
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold", padding=(0, 1))
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in _RIGHT else "left", no_wrap=True)
     return table
@@ -51,10 +59,10 @@ def print_summary(console: Console, report: Report) -> None:
     """What was found, and how fast."""
     for found in report.detections:
         box = ", ".join(f"{value:.0f}" for value in found.box)
-        console.print(f"  {found.label:<12} {found.score:.2f}  ({box})", highlight=False)
+        console.print(f"  {found.label:<12} {found.score:.2f}  ({box})")
     if report.prediction:
         console.print(f"prediction: {report.prediction}")
     if report.cycles is not None and report.frames_per_second is not None:
         speed = f"{report.cycles:,} cycles = {report.frames_per_second:.1f} frames/s at {report.clock_mhz:g} MHz on {report.board}"
         stalled = "" if report.stall == 0 else f" (memory stalled at random, {report.stall}/256: no performance figure)"
-        console.print(f"[bold]{speed}[/]{stalled}; host {report.host_ms:.1f} ms beside it", highlight=False)
+        console.print(f"[bold]{speed}[/]{stalled}; host {report.host_ms:.1f} ms beside it")

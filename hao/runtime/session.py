@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hao.compiler import compile_graph
-from hao.compiler.rewrite import rewrite
+from hao.compiler.compile import compile_in_full
 from hao.engine.config import EngineConfig
 from hao.engine.image import ProgramImage
 from hao.errors import UsageError
@@ -77,11 +76,10 @@ def prepare(graph: Graph, config: EngineConfig, pixels: npt.NDArray[np.uint8]) -
         DataError: the picture does not fit the network.
     """
     start = time.perf_counter()
-    image = compile_graph(graph, config)
-    rewritten = rewrite(graph)
+    made = compile_in_full(graph, config)
     compiled = time.perf_counter()
-    reference = execute(rewritten, pixels)
-    return Prepared(graph, rewritten, image, pixels, reference, time.perf_counter() - compiled, compiled - start)
+    reference = execute(made.graph, pixels)
+    return Prepared(graph, made.graph, made.image, pixels, reference, time.perf_counter() - compiled, compiled - start)
 
 
 def _run(name: str, prepared: Prepared, timing: DramTiming, listen: Listener) -> EngineRun:
