@@ -37,6 +37,23 @@ class Learner(nn.Module):
         return self.classifier(self.net.features(images).mean((2, 3)))  # type: ignore[no-any-return]
 
 
+def keep_full_precision(net: nn.Module) -> None:
+    """Compute strided depthwise convolutions in float32 under autocast: their bfloat16 gradient is 10 to 40 times slower."""
+    full = torch.autocast("cpu", enabled=False)
+
+    def enter(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        full.__enter__()  # type: ignore[no-untyped-call]
+        return tuple(x.float() for x in inputs)
+
+    def leave(_module: nn.Module, _inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+        full.__exit__(None, None, None)
+
+    for module in net.modules():
+        if type(module) is nn.Conv2d and module.stride == (2, 2) and module.groups == module.in_channels > 1:
+            module.register_forward_pre_hook(enter)
+            module.register_forward_hook(leave, always_call=True)
+
+
 @dataclass(slots=True)
 class Progress:
     """Where a run stands.
@@ -62,6 +79,7 @@ class Run:
         self.recipe, self.progress = recipe, Progress()
         self.learner = Learner(net, features, len(CLASSES)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.learner).eval().requires_grad_(False)
+        keep_full_precision(self.learner)
         self.optimizer = self._optimizer(recipe.phases[0])
 
     @property

@@ -21,6 +21,7 @@ from hao.train.feed import Feed, normalize
 from hao.train.loop import Trainer, learning_rate, load_float, steps_of
 from hao.train.losses import detection_loss, focal_loss
 from hao.train.recipe import Phase, Recipe, read_recipe
+from hao.train.state import keep_full_precision
 from hao.train.targets import gaussian_radius, make_targets
 
 PHASE = {"task": "scenes", "size": 64, "images": 12, "batch": 4, "rate": 1e-3, "shards": 2, "smallest_crop": 128}
@@ -269,6 +270,23 @@ def test_prepare_wraps_the_network_and_divergence_is_reported(shards: Path, tmp_
     trainer = Trainer(recipe(phases=(PHASE,)), tmp_path, shards, prepare=explode)
     with pytest.raises(TrainingError, match="nan"):
         trainer.train()
+
+
+def test_strided_depthwise_stays_in_float32_under_autocast() -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False), torch.nn.Conv2d(8, 4, 1), torch.nn.Conv2d(4, 4, 3, stride=2)
+    )
+    keep_full_precision(net)
+    seen: list[torch.dtype] = []
+    for module in net:
+        module.register_forward_hook(lambda _module, _inputs, output: seen.append(output.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        out = net(torch.randn(1, 8, 16, 16))
+    assert seen == [torch.float32, torch.bfloat16, torch.bfloat16]
+    out.float().sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
+    assert net(torch.randn(1, 8, 16, 16)).dtype == torch.float32
 
 
 def test_displacement_histograms_count_every_pixel() -> None:
