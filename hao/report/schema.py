@@ -44,8 +44,8 @@ class LayerReport(_Frozen):
     """One tensor of the compiled network.
 
     ``compared`` counts values over all engines held against the reference. ``cycles`` is from the last result of the layers before
-    to its own last result, so that layers sum to at most the frame; ``span`` is from its first result to its last. ``lane_use`` is its
-    multiply-accumulates over ``span`` and the dense core's width; None where it has none.
+    to its own last result, so that layers sum to at most the frame; ``span`` is from its first result to its last. ``lane_use``
+    is its multiply-accumulates over the longer of both and the dense core's width; None where the dense core has no part in it.
     """
 
     name: str
