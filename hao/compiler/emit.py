@@ -12,6 +12,8 @@ from hao.compiler.plan import Plan, Segment
 from hao.engine.config import EngineConfig
 from hao.engine.isa import WORD_BYTES, BaseSelect, LoadTarget, Opcode
 
+_FOREVER = 1 << 60
+
 
 @dataclass(slots=True, eq=False)
 class Emitted:
@@ -54,14 +56,16 @@ class Emitter:
                 self._scratch[plane] = self.result.scratch_bytes
                 self.result.scratch_bytes += plane.height * plane.width * WORD_BYTES
 
-    def run(self) -> Emitted:
-        """Draft everything.
+    def run(self, stop: int | None = None) -> Emitted:
+        """Draft everything, or the segments before step ``stop``.
 
         Raises:
             CompileError: a layer does not fit a buffer whatever the stripes.
         """
         done: dict[Value, int] = {}
         for segment in self.plan.segments:
+            if stop is not None and segment.start >= stop:
+                break
             self._segment = segment
             for stripe in range(segment.stripes):
                 rows, wanted = self.plan.stripe_rows(segment, stripe, done)
@@ -75,6 +79,10 @@ class Emitter:
                     step = self.plan.steps[number]
                     OpEmitter(self, step, (first, last)).run()
                     done[step.op.output] = max(done.get(step.op.output, 0), last)
+        if stop is not None:
+            for plane, buffer in self._resident.items():
+                if any(reader >= stop for reader in self.plan.use[plane].readers):
+                    buffer.last = _FOREVER
         return self.result
 
     def _local_ranges(self, segment: Segment, rows: dict[int, Rows], wanted: dict[Plane, Rows]) -> dict[Plane, Rows]:
@@ -82,7 +90,7 @@ class Emitter:
         ranges: dict[Plane, Rows] = {}
         for number in range(segment.start, segment.stop):
             value = self.plan.steps[number].op.output
-            for plane in self.plan.planes_of(value):
+            for plane in self.plan.layout.planes_of_value(value):
                 low, high = ranges.get(plane, (plane.height, 0))
                 ranges[plane] = (min(low, rows[number][0]), max(high, rows[number][1]))
         for plane, need in wanted.items():
@@ -140,7 +148,7 @@ class Emitter:
     def wrote(self, block: Block, number: int, last: int) -> None:
         """Note that a block has computed its rows up to ``last``; planes that are complete so far go to DRAM."""
         value = self.plan.steps[self.step].op.output
-        for plane in self.plan.layout.planes_of((value, c) for c in block.channels.values()):
+        for plane in self.plan.layout.scatter(value, block).planes:
             progress = self._written.setdefault(plane, {})
             progress[self.step, number] = max(progress.get((self.step, number), 0), last)
             if len(progress) < self.plan.use[plane].blocks:
@@ -161,10 +169,10 @@ class Emitter:
         self.add(Draft(Opcode.STORE, self.step, fields, rows={"src_addr": (self.target(plane), first)}))
 
 
-def emit(plan: Plan, config: EngineConfig) -> Emitted:
-    """Draft the instructions of a plan.
+def emit(plan: Plan, config: EngineConfig, stop: int | None = None) -> Emitted:
+    """Draft the instructions of a plan, or of the segments before step ``stop`` (to see whether they fit).
 
     Raises:
         CompileError: a layer does not fit a buffer whatever the stripes.
     """
-    return Emitter(plan, config).run()
+    return Emitter(plan, config).run(stop)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hao.compiler.content import BlockContent, dense_content, dw_content
 from hao.compiler.drafts import Buffer, Draft, Space, Trace
-from hao.compiler.layout import Block, Plane
+from hao.compiler.layout import Block
 from hao.compiler.ops import AddOp, DenseOp, DwOp, ImageOp, Rows, Value
 from hao.compiler.plan import Step
 from hao.engine.isa import LANES, SHIFTS, WINDOW_BANKS, BaseSelect, Destination, DwMode, Opcode
@@ -50,24 +50,15 @@ class OpEmitter:
 
     def _scatter(self, value: Value, block: Block) -> tuple[dict[str, int], dict[str, Buffer]]:
         """Fields that spread a block over its planes."""
-        planes: list[Plane] = []
-        select = mask = 0
-        for lane, channel in block.channels.items():
-            plane, stored = self._layout.place[value, channel]
-            if stored != lane:
-                raise CompileError(f"{value.name}: channel {channel} is computed in lane {lane} and stored in lane {stored}")
-            if plane not in planes:
-                planes.append(plane)
-            select |= planes.index(plane) << 2 * lane
-            mask |= 1 << lane
-        if planes[0].displacement:
-            return {"dst": Destination.DISPLACEMENT}, {"dst_base0": self._emitter.target(planes[0])}
-        buffers = [self._emitter.target(plane) for plane in planes]
+        scatter = self._layout.scatter(value, block)
+        buffers = [self._emitter.target(plane) for plane in scatter.planes]
+        if scatter.planes[0].displacement:
+            return {"dst": Destination.DISPLACEMENT}, {"dst_base0": buffers[0]}
         addresses = {f"dst_base{k}": buffers[min(k, len(buffers) - 1)] for k in range(4)}
-        return {"lane_sel": select, "lane_mask": mask}, addresses
+        return {"lane_sel": scatter.select, "lane_mask": scatter.mask}, addresses
 
     def _image(self, op: ImageOp) -> None:
-        planes = self._emitter.plan.planes_of(op.output)
+        planes = self._layout.planes_of_value(op.output)
         buffers = [self._emitter.target(plane) for plane in planes]
         fields = {
             "base_sel": BaseSelect.INPUT, "row_bytes": op.row_bytes, "in_w": op.in_width, "in_h": op.in_height,
@@ -81,8 +72,9 @@ class OpEmitter:
         self, op: DenseOp, number: int, block: Block, rows: Rows, target: tuple[dict[str, int], dict[str, Buffer]]
     ) -> None:  # fmt: skip
         content: BlockContent = dense_content(self._layout, op, number, self._emitter.config)
-        buffers = tuple(self._emitter.source(plane, op.rows_read(plane.values[0], rows)) for plane in content.planes)
         source = op.inputs[0][0]
+        need = op.rows_read(source, rows)
+        buffers = tuple(self._emitter.source(plane, need) for plane in content.planes)
         fields = {
             "in_w": source.width, "in_h": source.height, "out_w": op.output.width, "kernel": op.kernel, "stride": op.stride,
             "pad": op.pad, "x_signed": int(source.signed), "w8": int(op.bits == 8), "n_in": len(buffers), "y0": rows[0],

@@ -48,6 +48,15 @@ class Block:
     sources: tuple[Plane, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Planes that a block is written to, two bits a lane that choose among them, and the lanes written."""
+
+    planes: tuple[Plane, ...]
+    select: int
+    mask: int
+
+
 @dataclass(slots=True, eq=False)
 class Layout:
     """The placement of a network.
@@ -59,6 +68,7 @@ class Layout:
         direct: DENSE operations whose blocks go straight into the window of the DW operation given.
         planes: every plane.
         content: weights and parameters by operation and block, kept by :mod:`hao.compiler.content`.
+        scattered: how each block of a value is spread over planes, kept by :meth:`scatter`.
     """
 
     ops: list[Op]
@@ -67,6 +77,8 @@ class Layout:
     direct: dict[DwOp, DenseOp] = field(default_factory=dict)
     planes: list[Plane] = field(default_factory=list)
     content: dict[tuple[Op, int], object] = field(default_factory=dict)
+    scattered: dict[Block, Scatter] = field(default_factory=dict)
+    whole: dict[Value, list[Plane]] = field(default_factory=dict)
 
     def new_plane(self, value: Value) -> Plane:
         """An empty plane of the size of ``value``."""
@@ -78,6 +90,22 @@ class Layout:
         """Give a channel its place."""
         plane.lanes[lane] = ref
         self.place[ref] = (plane, lane)
+
+    def planes_of_value(self, value: Value) -> list[Plane]:
+        """Planes with a channel of ``value``; none where it goes straight into the window."""
+        if value not in self.whole:
+            self.whole[value] = self.planes_of((value, c) for c in range(value.channels) if (value, c) in self.place)
+        return self.whole[value]
+
+    def scatter(self, value: Value, block: Block) -> Scatter:
+        """How a block of ``value`` is spread over its planes."""
+        found = self.scattered.get(block)
+        if found is None:
+            planes = self.planes_of((value, channel) for channel in block.channels.values())
+            select = sum(planes.index(self.place[value, channel][0]) << 2 * lane for lane, channel in block.channels.items())
+            found = Scatter(tuple(planes), select, sum(1 << lane for lane in block.channels))
+            self.scattered[block] = found
+        return found
 
     def planes_of(self, refs: Iterable[Ref]) -> list[Plane]:
         """Planes that hold ``refs``, in order of first use."""

@@ -61,6 +61,7 @@ class Plan:
         segments: cover the steps without gaps.
         spilled: planes that live in DRAM between their segment and their readers'.
         outputs: planes stored to OUTPUT.
+        sources: values that each step reads, with the planes it reads them in.
     """
 
     layout: Layout
@@ -68,6 +69,7 @@ class Plan:
     segments: list[Segment]
     use: dict[Plane, PlaneUse]
     outputs: dict[Plane, None]
+    sources: list[list[tuple[Value, list[Plane]]]]
     spilled: set[Plane] = field(default_factory=set)
 
     def internal(self, plane: Plane, segment: Segment) -> bool:
@@ -100,7 +102,7 @@ class Plan:
         for number in reversed(range(segment.start, segment.stop)):
             step = self.steps[number]
             value = step.op.output
-            planes = self.planes_of(value)
+            planes = self.layout.planes_of_value(value)
             span = (value.height, 0)
             for plane in planes:
                 span = hull(span, wanted.get(plane, (value.height, 0)))
@@ -113,15 +115,11 @@ class Plan:
             rows[number] = span
             if span[1] <= span[0]:
                 continue
-            for source in dict.fromkeys(ref[0] for ref in step.reads()):
+            for source, planes in self.sources[number]:
                 need = step.rows_read(source, span)
-                for plane in self.layout.planes_of(ref for ref in step.reads() if ref[0] is source):
+                for plane in planes:
                     wanted[plane] = hull(wanted.get(plane, (plane.height, 0)), need)
         return rows, wanted
-
-    def planes_of(self, value: Value) -> list[Plane]:
-        """Planes with a channel of ``value``."""
-        return self.layout.planes_of((value, c) for c in range(value.channels))
 
 
 def hull(a: Rows, b: Rows) -> Rows:
@@ -142,13 +140,18 @@ def make_plan(layout: Layout, outputs: tuple[tuple[str, tuple[Ref, ...]], ...]) 
         if not (isinstance(op, DenseOp) and op in windowed)
     ]
     use = {plane: PlaneUse() for plane in layout.planes}
+    sources: list[list[tuple[Value, list[Plane]]]] = []
     for number, step in enumerate(steps):
         for block in layout.blocks[step.op]:
             for plane in layout.planes_of((step.op.output, c) for c in block.channels.values()):
                 use[plane].writers.add(number)
                 use[plane].blocks += 1
+        read: dict[Value, dict[Plane, None]] = {}
+        for ref in step.reads():
+            read.setdefault(ref[0], {})[layout.place[ref][0]] = None
+        sources.append([(value, list(planes)) for value, planes in read.items()])
         for plane in layout.planes_of(step.reads()):
             use[plane].readers.add(number)
     stored = dict.fromkeys(layout.planes_of(ref for _, refs in outputs for ref in refs))
     segments = [Segment(number, number + 1) for number in range(len(steps))]
-    return Plan(layout, steps, segments, use, stored)
+    return Plan(layout, steps, segments, use, stored, sources)

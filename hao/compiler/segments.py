@@ -19,17 +19,16 @@ _LONGEST = 10
 _ATTEMPTS = 400
 
 
-def _attempt(plan: Plan, config: EngineConfig) -> tuple[Emitted, Failure | None]:
+def _attempt(plan: Plan, config: EngineConfig, stop: int | None = None) -> tuple[Emitted, Failure | None]:
     """Draft and allocate; when the policy that favours overlap does not fit, pack tightly."""
-    failure: Failure | None = None
+    emitted = emit(plan, config, stop)
+    failures = []
     for policy in (Policy.OLDEST, Policy.TIGHT):
-        emitted = emit(plan, config)
-        found = allocate(emitted.drafts, config, policy)
-        if found is None:
+        failure = allocate(emitted.drafts, config, policy)
+        if failure is None:
             return emitted, None
-        if failure is None or found.draft > failure.draft:
-            failure = found
-    return emitted, failure
+        failures.append(failure)
+    return emitted, max(failures, key=lambda failure: failure.draft)
 
 
 def _joined(segments: list[Segment], start: int, stop: int, stripes: int) -> list[Segment]:
@@ -66,10 +65,10 @@ def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
         for segments in _candidates(plan, failure.step):
             left -= 1
             trial = replace(plan, segments=segments)
-            emitted, now = _attempt(trial, config)
             end = next(s.stop for s in segments if s.start <= failure.step < s.stop)
-            if now is None or now.step >= end:
-                plan, failure = trial, now
+            if _attempt(trial, config, end)[1] is None:
+                plan = trial
+                emitted, failure = _attempt(plan, config)
                 break
             if left <= 0:
                 raise _refusal(failure, config)
