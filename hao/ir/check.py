@@ -44,6 +44,9 @@ def check(graph: Graph) -> dict[str, TensorType]:
             _require(node, node.kernel in (2, 3), f"kernel {node.kernel}", "max pooling is 2x2 or 3x3")
         elif isinstance(node, Add | AvgPool | Requantize):
             _check_scalar(node, inputs, reach)
+    for name, readers in consumers(graph).items():
+        if not readers and name not in graph.outputs:
+            raise GraphError(f"{name!r} is neither read nor an output", "remove the node")
     return types
 
 
@@ -72,9 +75,6 @@ def _check_names(graph: Graph) -> None:
     for name in graph.outputs:
         if name not in known:
             raise GraphError(f"output {name!r} of graph {graph.name!r} is produced by no node")
-    for name, readers in consumers(graph).items():
-        if not readers and name not in graph.outputs:
-            raise GraphError(f"{name!r} is neither read nor an output", "remove the node")
 
 
 def _check_input(node: Input) -> None:
