@@ -16,6 +16,7 @@ from hao.data.cache import Annotated, scene_shard
 from hao.data.photos import Split
 from hao.errors import DataError, MissingTool
 from hao.models.decode import Detections, decode
+from hao.models.deform import Displacement, round_half_up
 from hao.train.feed import normalize
 
 Detector = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -111,12 +112,7 @@ def _shards(folder: Path, split: Split, count: int) -> Iterator[Annotated]:
 
 
 def displacement_histograms(model: nn.Module, images: NDArray[np.uint8]) -> dict[str, dict[int, int]]:
-    """How often each deformable layer of a CoDeNet used each rounded displacement, over ``images``."""
-    from hao.models.codenet import CoDeNet
-    from hao.models.deform import round_half_up
-
-    if not isinstance(model, CoDeNet):
-        return {}
+    """How often each deformable layer used each rounded displacement, over ``images``; empty without such layers."""
     counts: dict[str, dict[int, int]] = {}
 
     def count(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -128,9 +124,10 @@ def displacement_histograms(model: nn.Module, images: NDArray[np.uint8]) -> dict
         return hook
 
     handles = []
-    for name, module in model.displacements().items():
-        counts[name] = {}
-        handles.append(module.register_forward_hook(count(name)))
+    for name, module in model.named_modules():
+        if isinstance(module, Displacement):
+            counts[name] = {}
+            handles.append(module.register_forward_hook(count(name)))
     detect(model, images)
     for handle in handles:
         handle.remove()

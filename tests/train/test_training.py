@@ -21,6 +21,7 @@ from hao.train.feed import Feed, normalize
 from hao.train.loop import Trainer, learning_rate, load_float, steps_of
 from hao.train.losses import detection_loss, focal_loss
 from hao.train.recipe import Phase, Recipe, read_recipe
+from hao.train.score import load_network, score
 from hao.train.state import keep_full_precision
 from hao.train.targets import gaussian_radius, make_targets
 
@@ -297,3 +298,13 @@ def test_displacement_histograms_count_every_pixel() -> None:
     net.force_displacement(1)
     assert [set(table) for table in displacement_histograms(net, images).values()] == [{1}, {1}, {1}]
     assert len(detect(net, images)) == 3
+
+
+def test_score_of_an_export(shards: Path, tmp_path: Path) -> None:
+    Trainer(recipe(), tmp_path, shards).run.export(tmp_path / "w.safetensors")
+    free = score(load_network(tmp_path / "w.safetensors"), shards, "val", count=4, draws=20)
+    forced = score(load_network(tmp_path / "w.safetensors", forced=1), shards, "val", count=4, draws=20)
+    assert free.interval.pictures == 4
+    assert 0 <= free.interval.low <= free.interval.high <= 100
+    assert len(forced.constant_layers) == len(free.displacements) == 3
+    assert len(free.constant_layers) < 3
