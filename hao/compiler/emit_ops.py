@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hao.compiler.emit import Emitter
 
 _MAX_RING = 255
+_PIECE_PIXELS = 64
 
 
 class OpEmitter:
@@ -120,6 +121,11 @@ class OpEmitter:
         chunk = (rows - span) // op.stride + 1
         return rows, max(1, chunk // 2)
 
+    def _piece(self, op: DwOp) -> int:
+        """Output rows of a piece of an edge block: a quarter, but not below what the units need to run at full rate."""
+        rows = self._rows[1] - self._rows[0]
+        return max(-(-rows // 4), -(-_PIECE_PIXELS // op.output.width))
+
     def _window(self, op: DwOp, buffer: Buffer, ring: int, first: int) -> tuple[dict[str, int], dict[str, Buffer]]:
         pitch = -(-op.in_width // WINDOW_BANKS)
         fields = {"win_rows": ring, "win_pitch": pitch, "win_slot0": first % ring, "win_bank0": 3 * first % WINDOW_BANKS}
@@ -131,6 +137,10 @@ class OpEmitter:
         window = Buffer(Space.WINDOW, ring * pitch, op.name, self._emitter.step, local=True)
         filled = op.slice_rows(self._rows)[0]
         last = self._rows[1]
+        edge = number in (0, len(self._layout.blocks[op]) - 1)
+        if edge and op.mode is not DwMode.SUM:
+            # a first block in pieces lets DW start early, a last one lets DENSE finish before it
+            chunk = min(chunk, self._piece(op))
         for start in range(self._rows[0], last, chunk):
             rows = (start, min(start + chunk, last))
             need = op.slice_rows(rows)

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hao.compiler.allocate import Failure, Policy, allocate
+from hao.compiler.assemble import assemble
 from hao.compiler.drafts import Space
 from hao.compiler.emit import Emitted, emit
 from hao.compiler.layout import place
 from hao.compiler.ops import Lowered
 from hao.compiler.plan import Plan, Segment, make_plan
+from hao.compiler.timing import schedule
+from hao.compiler.tune import ordered, overlapped
 from hao.engine.config import EngineConfig
 from hao.errors import CompileError
 
@@ -51,14 +54,8 @@ def _candidates(plan: Plan, step: int) -> Iterator[list[Segment]]:
                     yield segments
 
 
-def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
-    """Find segments with which every buffer finds a place.
-
-    Raises:
-        CompileError: none were found; the layer, the memory and its size are named.
-    """
-    layout = place(lowered)
-    plan = make_plan(layout, lowered.outputs)
+def _fitted(plan: Plan, config: EngineConfig) -> tuple[Plan, Emitted]:
+    """Stripe where memory overflows until everything has a place."""
     emitted, failure = _attempt(plan, config)
     left = _ATTEMPTS
     while failure is not None:
@@ -75,6 +72,42 @@ def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
         else:
             raise _refusal(failure, config)
     return plan, emitted
+
+
+def _variants(lowered: Lowered, config: EngineConfig) -> Iterator[Plan]:
+    """Plans to choose from, striped for overlap: in the graph's order, and in one that keeps both cores busy."""
+    layout = place(lowered)
+    plain = make_plan(layout, lowered.outputs)
+    yield replace(plain, segments=overlapped(plain))
+    order = ordered(plain, config)
+    if order != layout.ops:
+        layout.ops = order
+        busy = make_plan(layout, lowered.outputs)
+        yield replace(busy, segments=overlapped(busy))
+
+
+def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
+    """Find the plan with the fewest estimated cycles among those that fit.
+
+    Raises:
+        CompileError: none fits; the layer, the memory and its size are named.
+    """
+    best: tuple[int, Plan] | None = None
+    refused: CompileError | None = None
+    for variant in _variants(lowered, config):
+        try:
+            plan, emitted = _fitted(variant, config)
+        except CompileError as error:
+            refused = refused or error
+            continue
+        cycles = schedule(assemble(emitted, config, lowered.image[1] * lowered.image[3]).program, config).total
+        if best is None or cycles < best[0]:
+            best = (cycles, plan)
+    if best is None:
+        assert refused is not None
+        raise refused
+    plan = best[1]
+    return plan, _attempt(plan, config)[0]
 
 
 def _refusal(failure: Failure, config: EngineConfig) -> CompileError:
