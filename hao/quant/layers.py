@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,10 +52,24 @@ def straight_through(x: Tensor, value: Tensor) -> Tensor:
     return x + (value - x).detach()
 
 
+class _FakeQuantize(torch.autograd.Function):
+    """One pass forward and a mask backward: activations are most of the memory of quantization-aware training."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+        steps = (x / scale).add_(0.5).floor_()
+        ctx.save_for_backward((steps >= low) & (steps <= high))
+        return steps.clamp_(low, high).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        (inside,) = ctx.saved_tensors
+        return grad * inside, None, None, None
+
+
 def fake_quantize(x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
-    """Nearest multiple of ``scale`` between ``low`` and ``high`` steps; gradients pass inside the bounds."""
-    inside = torch.clamp(x, low * scale, high * scale)
-    return straight_through(inside, torch.clamp(round_half_up(x / scale), low, high) * scale)
+    """Nearest multiple of ``scale`` between ``low`` and ``high`` steps; gradients pass where nothing saturates."""
+    return _FakeQuantize.apply(x, scale, low, high)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def folded(source: nn.Module, node: FloatNode, channels: int, std: Tensor | None) -> tuple[Tensor, Tensor]:

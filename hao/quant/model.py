@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -164,9 +165,11 @@ class QuantModel(nn.Module):
         if node.displacement:
             # Clipped but not rounded: the deformable layer rounds, and its gradient needs the unrounded displacement.
             return self.source.get_submodule(node.displacement)(values)  # type: ignore[no-any-return]
-        if node.clip is not None:
-            values = torch.clamp(values, *node.clip)
         kept = self.range(node.name)
+        # An unsigned type clips at zero by itself, and its range ignores what is below.
+        implied = node.clip == (0.0, math.inf) and self.mode == "float" and not kept.signed and self.config.percentile == 100.0
+        if node.clip is not None and not implied:
+            values = torch.clamp(values, *node.clip)
         if kept.fixed is None and (self.mode == "calibrate" or (self.training and self.observing)):
             kept.watch(values, self.config.percentile)
         if self.mode == "calibrate" or kept.fixed is not None:
