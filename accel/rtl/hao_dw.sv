@@ -1,5 +1,6 @@
-// Unit DW: depthwise, deformable, pooling (DW) and residual add (ADD), on one set of requantization
-// lanes. One output word a cycle with DwLanes = 16, two cycles with 8; ADD takes twice that.
+// Unit DW: depthwise, deformable, pooling (DW) and residual add (ADD), on one set of
+// requantization lanes. One output word a cycle with DwLanes = 16, two cycles with 8; ADD takes
+// twice that.
 //
 //   prepare -> walk, addresses -> window -> core ----+
 //          \-> params ------------------------------ +-> requantization -> scatter -> memory
@@ -70,9 +71,7 @@ module hao_dw #(
   logic [11:0] row_addr, span;
 
   hao_dw_prepare i_prepare (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .instr_valid_i,
     .instr_ready_o,
     .instr_i,
@@ -125,12 +124,8 @@ module hao_dw #(
     .DispEntries(DispEntries),
     .Pace       (Halves)
   ) i_addr (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
-    .disp_wr_valid_i,
-    .disp_wr_addr_i,
-    .disp_wr_data_i,
+    .clk_i, .rst_ni, .clear_i,
+    .disp_wr_valid_i, .disp_wr_addr_i, .disp_wr_data_i,
     .start_i      (start_dw),
     .instr_i      (dw_instr),
     .row_addr_i   (row_addr),
@@ -161,13 +156,8 @@ module hao_dw #(
   hao_dw_params #(
     .PbWords(PbWords)
   ) i_params (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
-    .buf_wr_valid_i,
-    .buf_wr_target_i,
-    .buf_wr_addr_i,
-    .buf_wr_data_i,
+    .clk_i, .rst_ni, .clear_i,
+    .buf_wr_valid_i, .buf_wr_target_i, .buf_wr_addr_i, .buf_wr_data_i,
     .load_i        (take_dw),
     .instr_i       (dw_instr_t'(instr_i)),
     .loaded_o      (loaded),
@@ -191,9 +181,7 @@ module hao_dw #(
     .DwLanes(DwLanes),
     .DspTaps(DspTaps)
   ) i_core (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .ask_valid_i   (win_rd_valid_o),
     .ask_first_i   (rd_first),
     .ask_last_i    (rd_last),
@@ -223,9 +211,7 @@ module hao_dw #(
   hao_dw_add #(
     .DwLanes(DwLanes)
   ) i_add (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .start_i   (start_add),
     .instr_i   (add_instr),
     .src_addr_i(src_addr),
@@ -256,9 +242,7 @@ module hao_dw #(
   hao_dw_requant #(
     .DwLanes(DwLanes)
   ) i_requant (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .core_valid_i(core_valid && core_result),
     .core_half_i (core_half),
     .core_last_i (core_last),
@@ -286,9 +270,7 @@ module hao_dw #(
     .Depth    (Depth),
     .TapEnable(TapEnable)
   ) i_scatter (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .info_valid_i(start),
     .info_ready_o(info_ready),
     .pixel_i     (pixel),
@@ -299,15 +281,15 @@ module hao_dw #(
     .word_last_i (word_last),
     .word_i      (word),
     .pop_o       (pop),
-    .wr_valid_o,
-    .wr_ready_i,
-    .wr_addr_o,
-    .wr_sel_o,
-    .wr_mask_o,
-    .wr_data_o,
+    .wr_valid_o, .wr_ready_i, .wr_addr_o, .wr_sel_o, .wr_mask_o, .wr_data_o,
     .done_o,
     .busy_o      (scatter_busy)
   );
+
+`ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) pop |-> used_q != '0)
+    else $error("hao_dw: a place was given back that nobody held");
+`endif
 
   assign busy_o  = prep_busy || walk_active || add_active || scatter_busy;
   assign stall_o = (wr_valid_o && !wr_ready_i) || (rd_req_valid_o && !rd_req_ready_i);

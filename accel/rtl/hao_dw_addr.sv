@@ -106,9 +106,7 @@ module hao_dw_addr #(
   hao_dw_walk #(
     .Pace(Pace)
   ) i_walk (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .start_i,
     .instr_i,
     .row_addr_i,

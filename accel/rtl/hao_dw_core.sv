@@ -1,11 +1,11 @@
 // Depthwise core: DwLanes x 9 products of a window answer, or maxima, reduced to one accumulator a
-// channel. With DwLanes = 8 a word takes two beats, lanes 0-7 first; the next word may then come two
-// cycles later at the earliest.
+// channel. With DwLanes = 8 a word takes two beats, lanes 0-7 first; the next word may then come
+// two cycles later at the earliest.
 //
 // ask_* comes with the window request, valid_i and data_i with its answer. mode_i, x_signed_i and
-// weight_i belong to the word at valid_i (and, with 8 lanes, the cycle after); take_taps_o tells one
-// cycle ahead that an instruction's first word comes in, take_requant_o that its first beat goes out,
-// so that the parameters can be put in place. Four cycles from word to beat.
+// weight_i belong to the word at valid_i (and, with 8 lanes, the cycle after); take_taps_o tells
+// one cycle ahead that an instruction's first word comes in, take_requant_o that its first beat
+// goes out, so that the parameters can be put in place. Four cycles from word to beat.
 module hao_dw_core #(
   parameter int unsigned DwLanes = 16,
   parameter int unsigned DspTaps = 9

@@ -1,5 +1,5 @@
-// One channel of the depthwise core: nine products and their sum, or the largest of nine values, then the
-// accumulator of SUM. Four stages; step_i[k] moves stage k, so an idle lane stands still.
+// One channel of the depthwise core: nine products and their sum, or the largest of nine values,
+// then the accumulator of SUM. Four stages; step_i[k] moves stage k, so an idle lane stands still.
 //
 // With Halves = 2 the lane serves two channels in turn and keeps two accumulators.
 module hao_dw_lane #(
@@ -27,8 +27,6 @@ module hao_dw_lane #(
     $error("hao_dw_lane: DspTaps must be at most %0d, not %0d", Taps, DspTaps);
   end
 
-  logic signed [8:0]  value   [Taps];
-  logic signed [16:0] product [Taps];
   logic signed [16:0] product_q [Taps];
   logic signed [8:0]  row_max_q [3];
   logic signed [8:0]  max_q;
@@ -43,36 +41,47 @@ module hao_dw_lane #(
     return ab > c ? ab : c;
   endfunction
 
-  // A tap that is not live reads zero, which adds nothing; for the maximum it takes the least value.
+  // Operands: u8 or s8 as 9 bits signed.
+  function automatic logic signed [8:0] extend(logic x_signed, logic [7:0] value);
+    return {x_signed && value[7], value};
+  endfunction
+
+  // A tap that is not live reads zero, which adds nothing; for the maximum it gets the least value.
+  function automatic logic signed [8:0] candidate(logic x_signed, logic live, logic [7:0] value);
+    return live ? extend(x_signed, value) : -9'sd256;
+  endfunction
+
   for (genvar t = 0; t < Taps; t++) begin : gen_tap
-    assign value[t] = {x_signed_i && value_i[t][7], value_i[t]};
 `ifdef SYNTHESIS
+    logic signed [16:0] product;
     if (t < DspTaps) begin : gen_dsp
       (* use_dsp = "yes" *) logic signed [16:0] wide;
-      assign wide       = value[t] * weight_i[t];
-      assign product[t] = wide;
+      assign wide    = extend(x_signed_i, value_i[t]) * weight_i[t];
+      assign product = wide;
     end else begin : gen_lut
       hao_lut_multiplier i_multiplier (
-        .a_i      (value[t]),
+        .a_i      (extend(x_signed_i, value_i[t])),
         .b_i      (weight_i[t]),
-        .product_o(product[t])
+        .product_o(product)
       );
+    end
+    always_ff @(posedge clk_i) begin
+      if (step_i[0] && !max_i[0]) product_q[t] <= product;
     end
 `else
     // both forms give one result (tests/rtl/test_dw.py tries every pair); this one simulates fast
-    assign product[t] = value[t] * weight_i[t];
-`endif
     always_ff @(posedge clk_i) begin
-      if (step_i[0] && !max_i[0]) product_q[t] <= product[t];
+      if (step_i[0] && !max_i[0]) product_q[t] <= extend(x_signed_i, value_i[t]) * weight_i[t];
     end
+`endif
   end
 
   for (genvar i = 0; i < 3; i++) begin : gen_row
     always_ff @(posedge clk_i) begin
       if (step_i[0] && max_i[0]) begin
-        row_max_q[i] <= largest(live_i[3*i] ? value[3*i] : -9'sd256,
-                                live_i[3*i+1] ? value[3*i+1] : -9'sd256,
-                                live_i[3*i+2] ? value[3*i+2] : -9'sd256);
+        row_max_q[i] <= largest(candidate(x_signed_i, live_i[3*i], value_i[3*i]),
+                                candidate(x_signed_i, live_i[3*i+1], value_i[3*i+1]),
+                                candidate(x_signed_i, live_i[3*i+2], value_i[3*i+2]));
       end
       if (step_i[1] && !max_i[1]) begin
         row_sum_q[i] <= 19'(product_q[3*i]) + 19'(product_q[3*i+1]) + 19'(product_q[3*i+2]);
@@ -100,5 +109,12 @@ module hao_dw_lane #(
   end
 
   assign acc_o = acc_q;
+
+`ifndef SYNTHESIS
+  assert property (@(posedge clk_i) step_i[3] && add_acc_i |->
+                   28'(acc_before) + 28'(total_q) >= -28'sd67108864 &&
+                   28'(acc_before) + 28'(total_q) < 28'sd67108864)
+    else $error("hao_dw_lane: a sum needs more than 27 bits");
+`endif
 
 endmodule

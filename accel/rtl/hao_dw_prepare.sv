@@ -1,5 +1,6 @@
-// Takes the next instruction of unit DW while the current one streams, and computes where it begins:
-// plane addresses of its first pixel, address of its first row in the window, length of the ring.
+// Takes the next instruction of unit DW while the current one streams, and computes where it
+// begins: plane addresses of its first pixel, address of its first row in the window, length of
+// the ring.
 module hao_dw_prepare (
   input  logic               clk_i,
   input  logic               rst_ni,

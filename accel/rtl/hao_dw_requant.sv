@@ -1,5 +1,5 @@
-// Requantization of unit DW: beats of the depthwise core or of ADD enter the lanes, words of 16 bytes
-// leave. The two sources never send at once. With DwLanes = 8 two results make a word.
+// Requantization of unit DW: beats of the depthwise core or of ADD enter the lanes, words of 16
+// bytes leave. The two sources never send at once. With DwLanes = 8 two results make a word.
 module hao_dw_requant #(
   parameter int unsigned DwLanes = 16
 ) (

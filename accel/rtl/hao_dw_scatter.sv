@@ -1,8 +1,8 @@
-// Results of unit DW to the feature memory: a buffer of Depth words, then one masked write a word to
-// the planes of its instruction. done_o follows the acceptance of an instruction's last word.
+// Results of unit DW to the feature memory: a buffer of Depth words, then one masked write a word
+// to the planes of its instruction. done_o follows the acceptance of an instruction's last word.
 //
-// word_valid_i is never refused: the sender keeps no more than Depth words between here and itself,
-// pop_o gives one place back.
+// word_valid_i is never refused: the sender keeps no more than Depth words between here and
+// itself, pop_o gives one place back.
 module hao_dw_scatter #(
   parameter int unsigned Depth     = 32,
   parameter bit          TapEnable = 1'b0

@@ -132,4 +132,14 @@ module hao_dw_walk #(
   assign slot_o      = slot_q;
   assign row_addr_o  = row_addr_q;
 
+`ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) fire_o |->
+                   slot_q < ring_q && 32'(phase_q) < WindowBanks && 32'(row_bank_q) < WindowBanks)
+    else $error("hao_dw_walk: slot %0d of %0d, phase %0d, bank %0d", slot_q, ring_q, phase_q,
+                row_bank_q);
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   start_i |-> !active_q || (fire_o && last_o))
+    else $error("hao_dw_walk: started with pixels left");
+`endif
+
 endmodule

@@ -1,7 +1,8 @@
-// product_o = a_i * b_i + c_i modulo 2^Width, pipelined, in LUTs: start addresses must not cost DSPs.
+// product_o = a_i * b_i + c_i modulo 2^Width, pipelined, in LUTs: start addresses must not cost
+// DSPs.
 //
-// All operands are unsigned. The result leaves 2 cycles after valid_i when BWidth <= 8, otherwise 3; a new
-// operand set may enter every cycle.
+// All operands are unsigned. The result leaves 2 cycles after valid_i when BWidth <= 8, otherwise
+// 3; a new operand set may enter every cycle.
 module hao_mul_add #(
   parameter int unsigned AWidth = 16,
   parameter int unsigned BWidth = 16,

@@ -79,13 +79,15 @@ module hao_window #(
   logic [WordBits-1:0]    bank_data [WindowBanks];
 
   always_comb begin
-    for (int unsigned b = 0; b < WindowBanks; b++) begin
-      bank_en[b]   = 1'b0;
-      bank_addr[b] = '0;
-      for (int unsigned t = 0; t < Taps; t++) begin
-        if (rd_en_i[t] && 32'(rd_bank_i[t]) == b) begin
-          bank_en[b]   = 1'b1;
-          bank_addr[b] = bank_addr[b] | AddrWidth'(rd_addr_i[t]);
+    bank_en   = '0;
+    bank_addr = '{default: '0};
+    if (rd_valid_i) begin
+      for (int unsigned b = 0; b < WindowBanks; b++) begin
+        for (int unsigned t = 0; t < Taps; t++) begin
+          if (rd_en_i[t] && 32'(rd_bank_i[t]) == b) begin
+            bank_en[b]   = 1'b1;
+            bank_addr[b] = bank_addr[b] | AddrWidth'(rd_addr_i[t]);
+          end
         end
       end
     end
@@ -95,7 +97,7 @@ module hao_window #(
     if (!rst_ni) begin
       bank_en_q <= '0;
     end else begin
-      bank_en_q <= rd_valid_i ? bank_en : '0;
+      bank_en_q <= bank_en;
     end
   end
 

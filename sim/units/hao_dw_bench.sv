@@ -116,9 +116,7 @@ module hao_dw_bench #(
     hao_issue #(
       .QueueDepth(8)
     ) i_issue (
-      .clk_i,
-      .rst_ni,
-      .clear_i,
+      .clk_i, .rst_ni, .clear_i,
       .halt_i      (1'b0),
       .in_valid_i  (queue_valid[u]),
       .in_ready_o  (queue_ready[u]),
@@ -155,9 +153,7 @@ module hao_dw_bench #(
     .PX      (PX),
     .WinDepth(WinDepth)
   ) i_fill (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .instr_valid_i (unit_valid[0]),
     .instr_ready_o (unit_ready[0]),
     .instr_i       (unit_instr[0]),
@@ -186,9 +182,7 @@ module hao_dw_bench #(
   hao_window #(
     .WinDepth(WinDepth)
   ) i_window (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .wr_valid_i(win_valid),
     .wr_ready_o(win_ready),
     .wr_bank_i (win_bank),
@@ -208,9 +202,7 @@ module hao_dw_bench #(
     .DispEntries(DispEntries),
     .TapEnable  (1'b1)
   ) i_dw (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .instr_valid_i  (unit_valid[1]),
     .instr_ready_o  (unit_ready[1]),
     .instr_i        (unit_instr[1]),
