@@ -158,7 +158,7 @@ def _test(runner: Any, top: str, test_module: str, folder: Path, seed: int, sett
             log_file=log,
         )
         ran, failed = get_results(results)
-    except SystemExit:
+    except (SystemExit, RuntimeError):  # a failed test; a failed assertion, which ends the simulator
         ran, failed = 1, 1
     finally:
         sys.path.remove(str(BENCHES))

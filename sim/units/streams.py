@@ -14,6 +14,9 @@ from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
 CYCLE_NS = 4
+MASTER_INPUTS = frozenset(
+    f"m_axi_{name}" for name in ("arready", "rdata", "rresp", "rlast", "rvalid", "awready", "wready", "bresp", "bvalid")
+)
 
 
 def chance(name: str = "HAO_STALL", default: float = 0.4) -> float:
@@ -22,14 +25,20 @@ def chance(name: str = "HAO_STALL", default: float = 0.4) -> float:
 
 
 async def start(dut: Any, **inputs: int) -> None:
-    """Start the clock, set every input (0 unless named in ``inputs``), and go through reset."""
+    """Start the clock and go through reset (`reset`); once a test."""
+    Clock(dut.clk_i, CYCLE_NS, "ns").start()
+    await reset(dut, **inputs)
+
+
+async def reset(dut: Any, **inputs: int) -> None:
+    """Set every input (0 unless named in ``inputs``) and go through reset. The clock runs."""
     for handle in dut:
-        if handle._name.endswith("_i") and handle._name not in ("clk_i", "rst_ni"):
+        name = handle._name
+        if (name.endswith("_i") and name != "clk_i") or name in MASTER_INPUTS:
             _zero(handle)
     for name, value in inputs.items():
         getattr(dut, name).value = value
     dut.rst_ni.value = 0
-    Clock(dut.clk_i, CYCLE_NS, "ns").start()
     for _ in range(4):
         await RisingEdge(dut.clk_i)
     dut.rst_ni.value = 1

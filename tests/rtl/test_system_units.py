@@ -1,0 +1,24 @@
+"""Registers, DMA, LOAD and feature memory, each alone, under random stalls (cocotb on Verilator)."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim.bench import simulate
+
+AXI = ("*_i", "*_o", "m_axi_*", "s_axil_*")
+
+
+def test_registers() -> None:
+    digest = 0x0123_4567_89AB_CDEF
+    parameters = {"ConfigDigest": f"64'h{digest:016x}"}
+    settings = {"HAO_DIGEST": str(digest)}
+    assert simulate("hao_regs", "cocotb_regs", parameters=parameters, public=(*AXI,), settings=settings) == 4
+
+
+@pytest.mark.parametrize(("max_burst", "outstanding"), [(64, 4), (4, 1)])
+@pytest.mark.parametrize(("side", "tests"), [("read", 3), ("write", 2)])
+def test_dma(side: str, tests: int, max_burst: int, outstanding: int) -> None:
+    parameters = {"MaxBurst": max_burst, "Outstanding": outstanding}
+    settings = {"HAO_MAX_BURST": str(max_burst), "HAO_OUTSTANDING": str(outstanding)}
+    assert simulate(f"hao_{side}_dma", f"cocotb_{side}_dma", parameters=parameters, public=AXI, settings=settings) == tests
