@@ -22,3 +22,8 @@ def test_dma(side: str, tests: int, max_burst: int, outstanding: int) -> None:
     parameters = {"MaxBurst": max_burst, "Outstanding": outstanding}
     settings = {"HAO_MAX_BURST": str(max_burst), "HAO_OUTSTANDING": str(outstanding)}
     assert simulate(f"hao_{side}_dma", f"cocotb_{side}_dma", parameters=parameters, public=AXI, settings=settings) == tests
+
+
+@pytest.mark.parametrize("row_bytes", [512, 320])
+def test_load_and_gather(row_bytes: int) -> None:
+    assert simulate("hao_load", "cocotb_load", parameters={"RowBytes": row_bytes}, settings={"HAO_ROW_BYTES": str(row_bytes)}) == 4
