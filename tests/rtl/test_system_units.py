@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sim.bench import simulate
+from sim.bench import BENCHES, simulate
 
 AXI = ("*_i", "*_o", "m_axi_*", "s_axil_*")
 
@@ -27,3 +27,12 @@ def test_dma(side: str, tests: int, max_burst: int, outstanding: int) -> None:
 @pytest.mark.parametrize("row_bytes", [512, 320])
 def test_load_and_gather(row_bytes: int) -> None:
     assert simulate("hao_load", "cocotb_load", parameters={"RowBytes": row_bytes}, settings={"HAO_ROW_BYTES": str(row_bytes)}) == 4
+
+
+@pytest.mark.parametrize("px", [1, 2])
+def test_feature_memory(px: int) -> None:
+    words = 250 + px
+    wrapper = BENCHES / "hao_feature_memory_bench.sv"
+    settings = {"HAO_FM_WORDS": str(words), "HAO_PX": str(px)}
+    parameters = {"FmWords": words, "PX": px}
+    assert simulate(wrapper.stem, "cocotb_feature_memory", parameters=parameters, sources=[wrapper], settings=settings) == 2
