@@ -124,9 +124,14 @@ def named_layers() -> Iterator[tuple[str, list[Map]]]:
         yield f"d = {d}", [Map(25, 19, displacements=steady((19, 25), d))]
     small = [Map(w, h, displacements=steady((h, w), d)) for w, h in ((5, 4), (1, 1), (8, 8), (3, 9)) for d in (8, -8, None)]
     yield "d larger than the map", small
-    bound = [Map(23, 40, ring=r, stripe=k, displacements=steady((40, 23), d)) for r, k in ((17, 1), (20, 4), (19, 2)) for d in (8, -8, None)]
+    bound = [
+        Map(23, 40, ring=r, stripe=k, displacements=steady((40, 23), d)) for r, k in ((17, 1), (20, 4), (19, 2)) for d in (8, -8, None)
+    ]
     yield "d at the bounds on the ring's boundary", bound
-    yield "d streamed, stride 2", [Map(31, 41, 2, o, ring=22, stripe=3, displacements=steady(((40 - o) // 2 + 1, (30 - o) // 2 + 1), None)) for o in (0, 1)]
+    yield (
+        "d streamed, stride 2",
+        [Map(31, 41, 2, o, ring=22, stripe=3, displacements=steady(((40 - o) // 2 + 1, (30 - o) // 2 + 1), None)) for o in (0, 1)],
+    )
     pools = [Map(w, h, 2, 1, DwMode.MAX, x_signed=x) for w, h in ((16, 16), (17, 15)) for x in (0, 1)]
     pools += [Map(16, 14, 2, 0, DwMode.MAX, 0b110110000, x_signed=x) for x in (0, 1)]
     pools += [Map(15, 17, 2, 1, DwMode.MAX, 0b000011011), Map(14, 30, 2, 0, DwMode.MAX, ring=5, stripe=2), Map(9, 9, 1, 0, DwMode.MAX, 16)]

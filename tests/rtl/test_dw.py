@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sim.bench import BENCHES, simulate
 
 SOURCES = [BENCHES / "hao_dw_bench.sv", BENCHES / "tap_file.cpp"]
