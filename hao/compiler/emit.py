@@ -155,7 +155,7 @@ class Emitter:
                 continue
             complete = min(progress.values())
             for base, offsets in ((BaseSelect.OUTPUT, self.result.output_offset), (BaseSelect.SCRATCH, self._scratch)):
-                if plane in offsets:
+                if plane in offsets and (base is BaseSelect.OUTPUT or not self.plan.internal(plane, self._segment)):
                     self._store(plane, base, offsets[plane], complete)
             self._stored[plane] = complete
 

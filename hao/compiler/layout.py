@@ -16,6 +16,9 @@ from hao.compiler.coloring import Edge, color_edges
 from hao.compiler.ops import AddOp, DenseOp, DwOp, ImageOp, Lowered, Op, Ref, Value, identity_scaling
 from hao.engine.isa import LANES
 
+EVERY_MAP = 1 << 32
+"""More pixels than any map has."""
+
 SCATTER = 4
 """Planes that one block may be written to."""
 
@@ -120,7 +123,7 @@ def natural_blocks(channels: int) -> list[Block]:
 class _Readers:
     """Who reads each channel: the reason to keep channels together."""
 
-    def __init__(self, lowered: Lowered, mixed: bool) -> None:
+    def __init__(self, lowered: Lowered, mixed: int) -> None:
         self.by_ref: dict[Ref, list[object]] = {}
         for op in lowered.ops:
             for ref in dict.fromkeys(op.reads()):
@@ -133,7 +136,7 @@ class _Readers:
     def signature(self, ref: Ref) -> tuple[object, ...]:
         value = ref[0]
         readers = self.by_ref.get(ref, [])
-        alone = not self._mixed or any(isinstance(r, AddOp) for r in readers)
+        alone = value.height * value.width > self._mixed or any(isinstance(r, AddOp) for r in readers)
         return (value.height, value.width, *(id(r) for r in readers), id(value) if alone else None)
 
 
@@ -296,12 +299,13 @@ def _place_add(layout: Layout, op: AddOp) -> list[Op]:
     return [*before, op]
 
 
-def place(lowered: Lowered, mixed: bool = True) -> Layout:
+def place(lowered: Lowered, mixed: int = EVERY_MAP) -> Layout:
     """Place every channel.
 
     Args:
         lowered: the operations.
-        mixed: whether channels of different operations may share a plane.
+        mixed: channels of different operations may share a plane on maps of up to so many pixels. A shared plane cannot live
+            in DRAM.
     """
     layout = Layout([])
     readers = _Readers(lowered, mixed)

@@ -13,13 +13,15 @@ from hao.compiler.layout import place
 from hao.compiler.ops import Lowered
 from hao.compiler.plan import Plan, Segment, make_plan
 from hao.compiler.timing import schedule
-from hao.compiler.tune import ordered, overlapped
+from hao.compiler.tune import ordered, overlapped, spilled
 from hao.engine.config import EngineConfig
 from hao.errors import CompileError
 
 _STRIPES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _LONGEST = 10
-_ATTEMPTS = 400
+_FACTORS = (2, 3, 4)
+_ATTEMPTS, _FEWER = 400, 80
+"""Trials for plans that spill, and for those that need not."""
 
 
 def _attempt(plan: Plan, config: EngineConfig, stop: int | None = None) -> tuple[Emitted, Failure | None]:
@@ -41,36 +43,54 @@ def _joined(segments: list[Segment], start: int, stop: int, stripes: int) -> lis
     return sorted([*(s for s in segments if s not in hit), joint], key=lambda s: s.start)
 
 
-def _candidates(plan: Plan, step: int) -> Iterator[list[Segment]]:
-    """Ways of striping around a step: few stripes and few steps first."""
-    height = max(s.op.output.height for s in plan.steps)
-    seen: set[tuple[Segment, ...]] = set()
-    for stripes in (s for s in _STRIPES if s <= max(2, height)):
-        for length in range(1, _LONGEST + 1):
-            for start in range(max(0, step - length + 1), min(step, len(plan.steps) - length) + 1):
-                segments = _joined(plan.segments, start, start + length, stripes)
-                if tuple(segments) not in seen:
-                    seen.add(tuple(segments))
-                    yield segments
+def _windows(plan: Plan, step: int) -> Iterator[tuple[int, int]]:
+    """Runs of steps around a step, short ones first."""
+    for length in range(1, _LONGEST + 1):
+        for start in range(max(0, step - length + 1), min(step, len(plan.steps) - length) + 1):
+            yield start, start + length
 
 
-def _fitted(plan: Plan, config: EngineConfig) -> tuple[Plan, Emitted]:
+class _Search:
+    """Trial and error within a budget."""
+
+    def __init__(self, config: EngineConfig, attempts: int) -> None:
+        self._config, self._left = config, attempts
+
+    def fits(self, plan: Plan, segments: list[Segment], step: int) -> bool:
+        """Whether everything up to the end of the segment of ``step`` finds a place."""
+        self._left -= 1
+        end = next(s.stop for s in segments if s.start <= step < s.stop)
+        return _attempt(replace(plan, segments=segments), self._config, end)[1] is None
+
+    def striped(self, plan: Plan, step: int) -> Plan | None:
+        """The plan with the shortest run of steps around ``step``, in the fewest stripes, that makes it fit; None: none does."""
+        seen: set[tuple[Segment, ...]] = set()
+        for start, stop in _windows(plan, step):
+            height = max(s.op.output.height for s in plan.steps[start:stop])
+            options = [s for s in _STRIPES if s <= height] or [1]
+            most = _joined(plan.segments, start, stop, options[-1])
+            if tuple(most) in seen or not self.fits(plan, most, step):
+                seen.add(tuple(most))
+                if self._left <= 0:
+                    return None
+                continue
+            for stripes in options:
+                segments = _joined(plan.segments, start, stop, stripes)
+                if stripes == options[-1] or self.fits(plan, segments, step):
+                    return replace(plan, segments=segments)
+        return None
+
+
+def _fitted(plan: Plan, config: EngineConfig, attempts: int) -> tuple[Plan, Emitted]:
     """Stripe where memory overflows until everything has a place."""
+    search = _Search(config, attempts)
     emitted, failure = _attempt(plan, config)
-    left = _ATTEMPTS
     while failure is not None:
-        for segments in _candidates(plan, failure.step):
-            left -= 1
-            trial = replace(plan, segments=segments)
-            end = next(s.stop for s in segments if s.start <= failure.step < s.stop)
-            if _attempt(trial, config, end)[1] is None:
-                plan = trial
-                emitted, failure = _attempt(plan, config)
-                break
-            if left <= 0:
-                raise _refusal(failure, config)
-        else:
+        found = search.striped(plan, failure.step)
+        if found is None:
             raise _refusal(failure, config)
+        plan = found
+        emitted, failure = _attempt(plan, config)
     return plan, emitted
 
 
@@ -86,6 +106,33 @@ def _variants(lowered: Lowered, config: EngineConfig) -> Iterator[Plan]:
         yield replace(busy, segments=overlapped(busy))
 
 
+def _spilling(lowered: Lowered, config: EngineConfig) -> Iterator[Plan]:
+    """Plans for networks whose tensors do not fit on chip."""
+    layout = place(lowered, config.fm_words // 8)
+    yield spilled(make_plan(layout, lowered.outputs), config)
+
+
+def _finer(plan: Plan, factor: int) -> Plan:
+    """Striped segments in ``factor`` times as many stripes, so that one is loaded while another is computed."""
+    segments = []
+    for segment in plan.segments:
+        height = max(step.op.output.height for step in plan.steps[segment.start : segment.stop])
+        stripes = segment.stripes * factor if segment.stripes > 1 else 1
+        segments.append(replace(segment, stripes=max(segment.stripes, min(stripes, height // 2))))
+    return replace(plan, segments=segments)
+
+
+def _refined(plan: Plan, emitted: Emitted, config: EngineConfig) -> Iterator[tuple[Plan, Emitted]]:
+    """A plan that fits, and finer ones that fit too."""
+    yield plan, emitted
+    if plan.spilled:
+        for factor in _FACTORS:
+            finer = _finer(plan, factor)
+            drafts, failure = _attempt(finer, config)
+            if failure is None:
+                yield finer, drafts
+
+
 def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
     """Find the plan with the fewest estimated cycles among those that fit.
 
@@ -94,15 +141,19 @@ def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
     """
     best: tuple[int, Plan] | None = None
     refused: CompileError | None = None
-    for variant in _variants(lowered, config):
+    variants = [*_variants(lowered, config), *_spilling(lowered, config)]
+    for variant in variants:
+        if best is not None and variant.spilled:
+            break
         try:
-            plan, emitted = _fitted(variant, config)
+            fitted = _fitted(variant, config, _ATTEMPTS if variant.spilled else _FEWER)
         except CompileError as error:
             refused = refused or error
             continue
-        cycles = schedule(assemble(emitted, config, lowered.image[1] * lowered.image[3]).program, config).total
-        if best is None or cycles < best[0]:
-            best = (cycles, plan)
+        for plan, emitted in _refined(*fitted, config):
+            cycles = schedule(assemble(emitted, config, lowered.image[1] * lowered.image[3]).program, config).total
+            if best is None or cycles < best[0]:
+                best = (cycles, plan)
     if best is None:
         assert refused is not None
         raise refused

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hao.compiler.layout import Layout
 from hao.compiler.ops import DenseOp, DwOp, ImageOp, Op, Value
@@ -110,6 +110,28 @@ def _pair_stripes(first: Step, second: Step) -> int:
         return 1
     most = value.height // (2 * first.op.reach * 2)
     return max(1, min(_MOST_STRIPES // 2, pixels // _STRIPE_PIXELS, most))
+
+
+def spilled(plan: Plan, config: EngineConfig) -> Plan:
+    """The plan with large tensors in DRAM, and the steps that pass one on to a single reader in one segment."""
+    big = {
+        op.output
+        for op in plan.layout.ops
+        if sum(plane.height * plane.width for plane in plan.layout.planes_of_value(op.output)) > config.fm_words // 4
+    }
+    segments: list[Segment] = []
+    for number, step in enumerate(plan.steps):
+        joined = False
+        if segments:
+            before = plan.steps[segments[-1].stop - 1].op.output
+            readers = set().union(*(plan.use[plane].readers for plane in plan.layout.planes_of_value(before)))
+            joined = readers == {number} and before in {value for value, _ in plan.sources[number]} and before in big
+        if joined or (segments and isinstance(step.op, DenseOp) and isinstance(plan.steps[number - 1].op, ImageOp)):
+            segments[-1] = Segment(segments[-1].start, number + 1)
+        else:
+            segments.append(Segment(number, number + 1))
+    planes = {plane for value in big for plane in plan.layout.planes_of_value(value) if plan.spillable(plane, segments)}
+    return replace(plan, segments=segments, spilled=planes)
 
 
 def overlapped(plan: Plan) -> list[Segment]:
