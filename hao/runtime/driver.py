@@ -16,6 +16,7 @@ START, SOFT_RESET = 1, 2
 BUSY, DONE, FAULT = 1, 2, 4
 DEFAULT_TIMEOUT_CYCLES = 50_000_000
 _WORD = 0xFFFF_FFFF
+_RESET_POLLS = 100_000
 
 
 class Loadable(Protocol):
@@ -108,9 +109,17 @@ class Driver:
         return self._read("CONFIG_HI") << 32 | self._read("CONFIG_LO")
 
     def soft_reset(self) -> None:
-        """Stop the engine, outstanding bus traffic drained, and forget a fault."""
+        """Stop the engine, outstanding bus traffic drained, and forget a fault.
+
+        Raises:
+            SimulationError: the bus still owes answers after many polls.
+        """
         self._write("CONTROL", SOFT_RESET)
-        self._write("IRQ_STATUS", 3)
+        for _ in range(_RESET_POLLS):
+            if not self._read("STATUS") & BUSY:
+                self._write("IRQ_STATUS", 3)
+                return
+        raise SimulationError(f"the engine on {self.device.name} does not come out of reset", "the bus owes it answers: reset the board")
 
     def load(self, image: Loadable) -> None:
         """Place ``image`` in the device's memory and point the engine at it; replaces what was loaded before.
