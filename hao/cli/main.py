@@ -68,8 +68,7 @@ def run(
     from hao.cli.run import run as run_frame
     from hao.cli.tables import make_console
 
-    names = tuple(name.strip() for name in engines.split(",") if name.strip())
-    options = Options(network, weights, board, configuration, names, image, plain, scene, stall, seed, out, json)
+    options = Options(network, weights, board, configuration, _names(engines), image, plain, scene, stall, seed, out, json)
     raise typer.Exit(run_frame(options, make_console()))
 
 
@@ -90,6 +89,33 @@ def demo(
 
     options = Options(demo_network(), weights, image=image, plain=plain, scene=scene, out=out, json=json)
     raise typer.Exit(run_frame(options, make_console()))
+
+
+@app.command()
+def bench(
+    workloads: Annotated[str, typer.Option(help="networks, separated by commas")] = "digits,codenet-1x-a,codenet-1x-b",
+    board: _Board = "ultra96v2",
+    configurations: Annotated[str, typer.Option(help="engines, separated by commas")] = "16x16x2",
+    json: Annotated[Path, typer.Option(help="where the rows go")] = Path("build/bench.json"),
+) -> None:
+    """Run every workload on the RTL, hold it against the reference, write one row each."""
+    from hao.cli.bench import bench as run_bench
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(run_bench(_names(workloads), board, _names(configurations), json, make_console()))
+
+
+@app.command()
+def schema(name: Annotated[str, typer.Argument(help="report or bench")] = "report") -> None:
+    """Print the JSON schema of what the commands write."""
+    from hao.cli.schema import print_schema
+
+    print_schema(name)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The parts of a list separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 # typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up

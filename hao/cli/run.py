@@ -127,43 +127,51 @@ def make_report(
     )  # fmt: skip
 
 
-def _write(options: Options, report: Report, caption: str, drawn: bytes) -> dict[str, Path]:
+def _write(options: Options, report: Report, drawn: bytes) -> dict[str, Path]:
     paths = {name: options.out / name for name in (REPORT, PAGE, DETECTIONS)}
     write_bytes(paths[DETECTIONS], drawn)
-    write_text(paths[PAGE], render_page(report, {caption: drawn}))
+    write_text(paths[PAGE], render_page(report, {f"what {report.network} found": drawn}))
     write_report(report, paths[REPORT])
     if options.json is not None:
         write_report(report, options.json)
     return paths
 
 
-def run(options: Options, console: Console) -> int:
-    """Run one frame as asked; returns the exit code.
+def measure(options: Options, console: Console) -> tuple[Report, bytes, dict[str, EngineRun]]:
+    """Run one frame as asked: the report, the picture with boxes as PNG, and the engines' runs, equal or not.
 
     Raises:
-        HaoError: see ``docs/exit-codes.md``; ``EngineMismatch`` after the report is written.
+        HaoError: see ``docs/exit-codes.md``.
     """
     board, config = load_board(options.board), _configuration(options.configuration)
     network = load_network(options.network, options.weights)
     picture = _picture(options, network)
-    pixels = to_planes(picture.pixels, network.input.shape[0])
     console.print(f"{network.name} ({network.weights} weights), {picture.caption}, on {config.name} for {board.name}")
     with console.status("compiling, and running the reference"):
-        prepared = prepare(network.graph, config, pixels)
+        prepared = prepare(network.graph, config, to_planes(picture.pixels, network.input.shape[0]))
     work = sum(macs(node, kind) for node, kind in zip(prepared.graph.nodes, infer(prepared.graph).values(), strict=True))
     simulated = [name for name in options.engines if name != "reference"]
-    timing = DramTiming.of_board(board, options.stall, options.seed)
     with EngineProgress(console, work, config.macs_per_cycle) as progress:
-        runs = run_engines(prepared, simulated, timing, progress.listen)
+        runs = run_engines(prepared, simulated, DramTiming.of_board(board, options.stall, options.seed), progress.listen)
     draw_detections(picture.pixels, (), "")  # loads what drawing needs: only the work itself is timed
     start = time.perf_counter()
     found = detections(prepared.graph, infer(prepared.graph), prepared.outputs()) if is_detector(prepared.graph) else ()
     drawn = draw_detections(picture.pixels, found, f"{network.name}, {_note(network)}")
     host_ms = 1e3 * (picture.seconds + time.perf_counter() - start)
-    report = make_report(options, network, board, picture.caption, prepared, runs).model_copy(
-        update={"detections": found, "host_ms": host_ms}
-    )
-    paths = _write(options, report, _note(network), drawn)
+    report = make_report(options, network, board, picture.caption, prepared, runs)
+    return report.model_copy(update={"detections": found, "host_ms": host_ms}), drawn, runs
+
+
+def run(options: Options, console: Console) -> int:
+    """Run one frame as asked, write the report and print the tables; returns the exit code.
+
+    Raises:
+        HaoError: see ``docs/exit-codes.md``; ``EngineMismatch`` after the report is written.
+    """
+    if not set(options.engines) - {"reference"}:
+        raise UsageError("no engine would be compared with the reference", f"name at least one of {', '.join(ENGINES[1:])} with --engines")
+    report, drawn, runs = measure(options, console)
+    paths = _write(options, report, drawn)
     print_layers(console, report)
     print_engines(console, report)
     print_summary(console, report)
@@ -171,6 +179,4 @@ def run(options: Options, console: Console) -> int:
         console.print(f"  {path}")
     for engine in runs.values():
         engine.verdict.require_equal()
-    if simulated and not report.equal:
-        raise UsageError("no engine was compared", f"name at least one of {', '.join(ENGINES[1:])} with --engines")
     return 0

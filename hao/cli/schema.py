@@ -1,0 +1,24 @@
+"""``hao schema``: the JSON schemas of what the commands write."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import BaseModel
+
+from hao.errors import UsageError
+from hao.report.bench import Bench
+from hao.report.schema import Report
+
+SCHEMAS: dict[str, type[BaseModel]] = {"report": Report, "bench": Bench}
+
+
+def print_schema(name: str) -> None:
+    """Print the schema called ``name``.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in SCHEMAS:
+        raise UsageError(f"there is no schema called {name!r}", f"schemas: {', '.join(SCHEMAS)}")
+    print(json.dumps(SCHEMAS[name].model_json_schema(), indent=2))
