@@ -1,9 +1,10 @@
 // Partial sums of a chunk of 32 pixel groups, and the finished sums on their way out.
 //
-// A pass adds the products of one weight tile to every group of the chunk; the first pass starts from zero, the last one
-// sends the sums to the drain buffer instead of keeping them. So the next chunk starts while this one drains. Both are
-// LUTRAM of 32 entries. Whoever starts a group of a last pass must own one of the drain buffer's 32 entries; drained_o
-// gives one back. A group may be revisited from two cycles after it.
+// A pass adds the products of one weight tile to every group of the chunk; the first pass starts
+// from zero, the last one sends the sums to the drain buffer instead of keeping them. So the next
+// chunk starts while this one drains. Both are LUTRAM of 32 entries. Whoever starts a group of a
+// last pass must own one of the drain buffer's 32 entries; drained_o gives one back. A group may be
+// revisited from two cycles after it.
 module hao_accumulator #(
   parameter int unsigned PO = 16,
   parameter int unsigned PX = 2

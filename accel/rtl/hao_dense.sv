@@ -1,15 +1,18 @@
-// DENSE (docs/isa.md): convolution of one block of 16 output channels, PI x PO x PX multiply-accumulates a cycle.
+// DENSE (docs/isa.md): convolution of one block of 16 output channels, PI x PO x PX
+// multiply-accumulates a cycle.
 //
-//   front: setup ─┬─> weight_tile ── tiles ──> addr ── requests ──> feature memory
-//                 │        └─ words ─┐          └ beats (delayed)        │
-//                 │               mac_array <───────────── operands ─────┘
-//                 │                  └─ sums ──> accumulator ──> out: requant ──> scatter ──> feature memory,
-//                 └─────────────── parameters, destination ───────────┘            window, displacements
+//   front: setup -+-> weight_tile -- tiles --> addr -- requests --> feature memory
+//                 |        +- words -+          + beats (delayed)        |
+//                 |               mac_array <------------- operands -----+
+//                 |                  +- sums --> accumulator
+//                 |                                  +--> out: requant --> scatter --> memories
+//                 +------ parameters, destination ---------+
 //
-// All decisions are made before a read is asked for: the weights are on their way, and the last pass over a chunk owns
-// places in the drain buffer. From the grant on nothing can stall: operands come FmReadLatency cycles later, sums
-// MacLatency cycles after those. Every part takes the next instruction as soon as it is done with its own, so a read may
-// pass an earlier instruction's writes: programs name that dependency (dep_dense).
+// All decisions are made before a read is asked for: the weights are on their way, and the last
+// pass over a chunk owns places in the drain buffer. From the grant on nothing can stall: operands
+// come FmReadLatency cycles later, sums MacLatency cycles after those. Every part takes the next
+// instruction as soon as it is done with its own, so a read may pass an earlier instruction's
+// writes: programs name that dependency (dep_dense).
 module hao_dense #(
   parameter int unsigned PI        = 16,
   parameter int unsigned PO        = 16,

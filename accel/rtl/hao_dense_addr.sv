@@ -1,8 +1,10 @@
-// Walks the input pixels of DENSE and reads them: for every tile (hao_weight_tile) all pixel groups of the chunk.
+// Walks the input pixels of DENSE and reads them: for every tile (hao_weight_tile) all pixel groups
+// of the chunk.
 //
-// PX lanes (hao_dense_lane) step from pixel to pixel by additions and go back to the start of the chunk for the next pass;
-// the tile adds its plane and tap. Requests wait in a buffer of two; two pixels in one bank make two requests, pixels outside the map none.
-// A beat is a group whose operands are all asked for; beat_* come with its (last) grant.
+// PX lanes (hao_dense_lane) step from pixel to pixel by additions and go back to the start of the
+// chunk for the next pass; the tile adds its plane and tap. Requests wait in a buffer of two; two
+// pixels in one bank make two requests, pixels outside the map none. A beat is a group whose
+// operands are all asked for; beat_* come with its (last) grant.
 module hao_dense_addr #(
   parameter int unsigned PI = 16,
   parameter int unsigned PO = 16,
@@ -39,7 +41,7 @@ module hao_dense_addr #(
   input  logic               tile_last_i,
   input  logic               tile_half_i,
   input  logic               tile_final_i,
-  output logic               release_o,         // the weights of the tile taken last leave the shadow registers
+  output logic               release_o,         // the tile taken last leaves the shadow registers
   input  logic               drained_i,         // one more entry of the drain buffer is free
   // Feature memory
   output logic               rd_req_valid_o,
@@ -48,7 +50,7 @@ module hao_dense_addr #(
   output logic        [15:0] rd_req_addr_o [PX],
   // Operands under way
   output logic      [PX-1:0] slot_load_o,       // pixels that this grant completes
-  output logic      [PX-1:0] slot_en_o,         // … inside the map
+  output logic      [PX-1:0] slot_en_o,         // ... inside the map
   output logic               beat_signed_o,
   output logic               beat_valid_o,
   output logic               beat_swap_o,       // first beat with these weights
@@ -57,7 +59,7 @@ module hao_dense_addr #(
   output logic               beat_last_o,       // last pass
   output logic         [4:0] beat_group_o,
   output logic               beat_pair_o,       // the group has two pixels
-  output logic         [2:0] beat_mark_o        // {outputs 8 to 15, last group of the chunk, … of the instruction}
+  output logic         [2:0] beat_mark_o        // {outputs 8 to 15, last of chunk, of instruction}
 );
 
   localparam int unsigned CreditWidth = $clog2(Credits + 1);
@@ -138,7 +140,7 @@ module hao_dense_addr #(
 
   // Pixels of the group, then their places at the tile's tap, then the requests.
   typedef struct packed {
-    logic sign, swap, upper, first, last, gap, pair, done;  // done: the tile leaves the shadow registers
+    logic sign, swap, upper, first, last, gap, pair, done;  // done: release_o
     logic [2:0] mark;
     logic [4:0] group;
   } beat_t;
@@ -250,7 +252,8 @@ module hao_dense_addr #(
     .level_o    (unused_level)
   );
 
-  // Grants. A group that the very next beat revisits (one group, both lane halves) keeps a cycle's distance.
+  // Grants. A group that the very next beat revisits (one group, both lane halves) keeps a cycle's
+  // distance.
   logic second_q, beat_before_q, wait_gap, grant;
 
   assign wait_gap       = beat.gap && beat_before_q;
@@ -274,16 +277,13 @@ module hao_dense_addr #(
 
   assign slot_load_o   = !grant ? '0 : !out_conflict ? '1 : rd_req_en_o;
   assign slot_en_o     = rd_req_en_o;
-  assign beat_signed_o = beat.sign;
   assign beat_valid_o  = out_ready;
-  assign beat_swap_o   = beat.swap;
-  assign beat_upper_o  = beat.upper;
-  assign beat_first_o  = beat.first;
-  assign beat_last_o   = beat.last;
   assign beat_group_o  = beat.group;
   assign beat_pair_o   = beat.pair;
   assign beat_mark_o   = beat.mark;
   assign release_o     = out_ready && beat.done;
+  assign {beat_signed_o, beat_swap_o, beat_upper_o, beat_first_o, beat_last_o} =
+         {beat.sign, beat.swap, beat.upper, beat.first, beat.last};
 
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) drained_i |->

@@ -1,5 +1,5 @@
-// Front of DENSE: prepares instructions, walks their weight tiles and pixels, and asks for the operands. Everything that
-// follows a grant runs in step with it.
+// Front of DENSE: prepares instructions, walks their weight tiles and pixels, and asks for the
+// operands. Everything that follows a grant runs in step with it.
 module hao_dense_front #(
   parameter int unsigned PI        = 16,
   parameter int unsigned PO        = 16,

@@ -1,5 +1,6 @@
-// Follows every PX-th output pixel of a DENSE instruction from pixel K on: row, column and place iy * in_w + ix of its
-// input pixel, moved by a kernel tap on the way out (one cycle). The state at the last mark can be gone back to.
+// Follows every PX-th output pixel of a DENSE instruction from pixel K on: row, column and place iy
+// * in_w + ix of its input pixel, moved by a kernel tap on the way out (one cycle). The state at
+// the last mark can be gone back to.
 module hao_dense_lane #(
   parameter int unsigned PX = 2,
   parameter int unsigned K  = 0
@@ -16,7 +17,7 @@ module hao_dense_lane #(
   input  logic               cmd_wrap_two_i,
   // Steps
   input  logic               step_i,        // to the next pixel
-  input  logic               mark_i,        // … and remember it (with step_i)
+  input  logic               mark_i,        // ... and remember it (with step_i)
   input  logic               back_i,        // to the remembered one instead
   input  logic         [3:0] stride_i,
   input  logic        [15:0] out_w_i,

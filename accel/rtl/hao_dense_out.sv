@@ -1,5 +1,5 @@
-// Way out of DENSE: sums to bytes (hao_requant), and with PO = 8 two halves to a word: the first half's bytes of a chunk
-// wait here until the second half's come.
+// Way out of DENSE: sums to bytes (hao_requant), and with PO = 8 two halves to a word: the first
+// half's bytes of a chunk wait here until the second half's come.
 module hao_dense_out #(
   parameter int unsigned PO       = 16,
   parameter int unsigned PX       = 2,
@@ -25,7 +25,7 @@ module hao_dense_out #(
   output logic               acc_ready_o,
   input  logic signed [26:0] acc_i [PO],
   input  logic               acc_end_i,    // last pixel of a group
-  input  logic         [2:0] acc_mark_i,   // {outputs 8 to 15, last group of the chunk, … of the instruction}
+  input  logic         [2:0] acc_mark_i,   // {outputs 8 to 15, last of chunk, of instruction}
   // Feature memory, window, displacement map
   output logic               wr_valid_o,
   input  logic               wr_ready_i,
@@ -76,7 +76,8 @@ module hao_dense_out #(
   // Tag of a beat: {outputs 8 to 15, last of the chunk, last of the instruction}.
   logic [2:0] tag_in, tag;
 
-  // Parameters: loaded for the instruction at the head of the queue, used when the one before has left.
+  // Parameters: loaded for the instruction at the head of the queue, used when the one before has
+  // left.
   logic               asked_q, active_q, load, loaded, beat, chain_ready;
   logic signed [26:0] bias_all [16], bias [PO];
   logic        [16:0] mult_all [16], mult [PO];

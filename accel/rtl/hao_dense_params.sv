@@ -1,5 +1,5 @@
-// Requantization parameters of DENSE: its copy of the parameter buffer, the parameters in use, and those of the next
-// instruction, loaded meanwhile.
+// Requantization parameters of DENSE: its copy of the parameter buffer, the parameters in use, and
+// those of the next instruction, loaded meanwhile.
 module hao_dense_params #(
   parameter int unsigned PbWords = 1024
 ) (

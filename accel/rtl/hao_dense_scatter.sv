@@ -1,6 +1,7 @@
-// Result words of DENSE to where they belong: planes of the feature memory, a window slice, or the displacement map.
-// Words come in pixel order and wait here while the memory is busy; the destination of the next instruction waits beside
-// them. With TapEnable every word is also reported to the trace.
+// Result words of DENSE to where they belong: planes of the feature memory, a window slice, or the
+// displacement map. Words come in pixel order and wait here while the memory is busy; the
+// destination of the next instruction waits beside them. With TapEnable every word is also reported
+// to the trace.
 module hao_dense_scatter #(
   parameter int unsigned WinDepth  = 512,
   parameter bit          TapEnable = 1'b0

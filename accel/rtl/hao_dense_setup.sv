@@ -1,5 +1,5 @@
-// Prepares a DENSE instruction while the one before it runs: start addresses and step sizes, so that whoever walks the
-// pixels only adds. Takes eight cycles an instruction.
+// Prepares a DENSE instruction while the one before it runs: start addresses and step sizes, so
+// that whoever walks the pixels only adds. Takes eight cycles an instruction.
 module hao_dense_setup #(
   parameter int unsigned PX = 2
 ) (
@@ -14,7 +14,7 @@ module hao_dense_setup #(
   output hao_pkg::dense_instr_t  instr_o,
   output logic            [31:0] p0_o,          // index of the first output pixel
   output logic            [31:0] pixels_o,      // output pixels less 1
-  output logic            [15:0] place_o,       // input place iy * in_w + ix of the first output pixel at tap (0, 0)
+  output logic            [15:0] place_o,       // place iy * in_w + ix of its input at tap (0, 0)
   output logic signed     [19:0] iy_o,          // its row
   output logic            [15:0] row_place_o,   // place: step of one output row
   output logic            [15:0] wrap_place_o,  // place: step of a group that goes to the next row
@@ -36,7 +36,8 @@ module hao_dense_setup #(
   logic         two_q;
 
   function automatic logic [17:0] times(logic [15:0] width, logic [2:0] stride);
-    return stride[2] ? {width, 2'b0} : (stride[0] ? 18'(width) : '0) + (stride[1] ? {1'b0, width, 1'b0} : '0);
+    return stride[2] ? {width, 2'b0}
+                     : (stride[0] ? 18'(width) : '0) + (stride[1] ? {1'b0, width, 1'b0} : '0);
   endfunction
 
   assign take          = instr_valid_i && instr_ready_o;
@@ -124,11 +125,16 @@ module hao_dense_setup #(
   assign unused = ^in_step_q[17:16];
 
 `ifndef SYNTHESIS
-  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) take |->
-                   instr_i.opcode == OpDense && instr_i.out_w != '0 && instr_i.y1 > instr_i.y0 &&
-                   instr_i.stride inside {[1:4]} && instr_i.pad <= 4'd7 && instr_i.dst != 2'd3)
-    else $error("hao_dense_setup: opcode %0d, width %0d, rows %0d to %0d, stride %0d, pad %0d, destination %0d",
-                instr_i.opcode, instr_i.out_w, instr_i.y0, instr_i.y1, instr_i.stride, instr_i.pad, instr_i.dst);
+  // Immediate, not concurrent: a sampled instruction could be a sampled queue.
+  always_ff @(posedge clk_i) begin
+    if (rst_ni && step_q[0]) begin
+      assert (instr_q.opcode == OpDense && instr_q.out_w != '0 && instr_q.y1 > instr_q.y0 &&
+              instr_q.stride inside {[1:4]} && instr_q.pad <= 4'd7 && instr_q.dst != 2'd3)
+        else $error("hao_dense_setup: opcode %0d, width %0d, rows %0d-%0d, stride %0d, pad %0d, to %0d",
+                    instr_q.opcode, instr_q.out_w, instr_q.y0, instr_q.y1, instr_q.stride,
+                    instr_q.pad, instr_q.dst);
+    end
+  end
 `endif
 
 endmodule

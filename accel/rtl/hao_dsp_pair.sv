@@ -1,7 +1,8 @@
-// One multiplier of the dense core in the register structure of a DSP48E2: M and P registers, P adds what comes down the
-// cascade. With two pixels a multiplier, a_i is (x0 << 18) + x1 of 9-bit signed operands, so that both products grow in
-// lanes of 18 bits; a chain of four 9 x 8 bit products keeps them apart (4 * 255 * 128 < 2^17). The head of a chain
-// starts from 2^17 (p_i): the lower lane never goes negative and borrows nothing from the upper one.
+// One multiplier of the dense core in the register structure of a DSP48E2: M and P registers, P
+// adds what comes down the cascade. With two pixels a multiplier, a_i is (x0 << 18) + x1 of 9-bit
+// signed operands, so that both products grow in lanes of 18 bits; a chain of four 9 x 8 bit
+// products keeps them apart (4 * 255 * 128 < 2^17). The head of a chain starts from 2^17 (p_i): the
+// lower lane never goes negative and borrows nothing from the upper one.
 module hao_dsp_pair #(
   parameter int unsigned AWidth = 27,
   parameter int unsigned PWidth = 36

@@ -1,12 +1,14 @@
 // PI x PO x PX multiply-accumulates a cycle: operands of PX pixels against one weight tile.
 //
-// Input lanes l, l+1, l+2, l+3 (l a multiple of 4) form a chain of four multipliers; lane l + k works k cycles after
-// lane l, so operands, weights and weight loads are delayed by k cycles there. Behind the chains an adder tree of two
-// registered levels; sum_o belongs to the operands that were complete (x_valid_i) Latency = 9 cycles before.
+// Input lanes l, l+1, l+2, l+3 (l a multiple of 4) form a chain of four multipliers; lane l + k
+// works k cycles after lane l, so operands, weights and weight loads are delayed by k cycles there.
+// Behind the chains an adder tree of two registered levels; sum_o belongs to the operands that were
+// complete (x_valid_i) Latency = 9 cycles before.
 //
-// Weights: words of the tile come in any rhythm (w_valid_i) into a shadow tile; x_swap_i, with x_valid_i, moves the
-// shadow (with PI = 8 its half x_upper_i) to the multipliers for these operands and all that follow. A word takes part in
-// that if it came no later than the cycle of x_swap_i; the next tile's words may come in the following cycle.
+// Weights: words of the tile come in any rhythm (w_valid_i) into a shadow tile; x_swap_i, with
+// x_valid_i, moves the shadow (with PI = 8 its half x_upper_i) to the multipliers for these
+// operands and all that follow. A word takes part in that if it came no later than the cycle of
+// x_swap_i; the next tile's words may come in the following cycle.
 module hao_mac_array #(
   parameter int unsigned PI = 16,
   parameter int unsigned PO = 16,
@@ -17,7 +19,7 @@ module hao_mac_array #(
   input  logic               clear_i,
   // Weight tile: 16 input lanes by PO outputs
   input  logic               w_valid_i,
-  input  logic               w8_i,        // a word is one output of bytes (else two outputs of nibbles)
+  input  logic               w8_i,        // a word is one output of bytes, else two of nibbles
   input  logic         [3:0] w_index_i,   // number of the word
   input  logic       [127:0] w_data_i,
   // Operands

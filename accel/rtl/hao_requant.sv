@@ -1,13 +1,16 @@
-// Requantization lanes (docs/isa.md): data = clip(((acc + bias) * mult + 2^(s-1)) >> s, lo, hi), s = 16 + 4 * shift,
-// stored modulo 2^8. One multiply-add of 27 x 18 bits a lane in the register structure of a DSP48E2 (A and D, AD, two B,
-// C, M and P registers), then shift, comparison and saturation. One beat a cycle, Latency cycles from beat to result.
+// Requantization lanes (docs/isa.md): data = clip(((acc + bias) * mult + 2^(s-1)) >> s, lo, hi), s
+// = 16 + 4 * shift, stored modulo 2^8. One multiply-add of 27 x 18 bits a lane in the register
+// structure of a DSP48E2 (A and D, AD, two B, C, M and P registers), then shift, comparison and
+// saturation. One beat a cycle, Latency cycles from beat to result.
 //
-// Two operands on one multiplier (residual add): the first beat has last_i = 0 and leaves its rounded product in P, the
-// second has accumulate_i = 1 and last_i = 1 and adds its own; it alone produces a result, with its own shift, bounds and
-// tag. Shift must be the same in both beats (the first one's gives the rounding constant). Idle cycles may lie between.
-// A plain beat has accumulate_i = 0 and last_i = 1.
+// Two operands on one multiplier (residual add): the first beat has last_i = 0 and leaves its
+// rounded product in P, the second has accumulate_i = 1 and last_i = 1 and adds its own; it alone
+// produces a result, with its own shift, bounds and tag. Shift must be the same in both beats (the
+// first one's gives the rounding constant). Idle cycles may lie between. A plain beat has
+// accumulate_i = 0 and last_i = 1.
 //
-// Back-pressure: all stages stand still while a result waits (valid_o && !ready_i); ready_o falls with it.
+// Back-pressure: all stages stand still while a result waits (valid_o && !ready_i); ready_o falls
+// with it.
 module hao_requant #(
   parameter int unsigned NumLanes = 16,
   parameter int unsigned TagWidth = 1   // carried from beat to result
@@ -102,7 +105,7 @@ module hao_requant #(
     logic         [7:0] byte_q, data_q;
     logic               under_q, over_q;
 
-    // 2^(s-1): bit 15, 19, … 43
+    // 2^(s-1): bit 15, 19, ... 43
     always_comb begin
       round = '0;
       for (int unsigned code = 0; code < 8; code++) begin

@@ -1,10 +1,11 @@
-// Walks the weight tiles of DENSE instructions in the order in which they are used and brings each to the multipliers
-// one tile ahead: chunk of pixels > output half (PO = 8) > kernel row > kernel column > input plane. Owns the weight
-// buffer and the list memory.
+// Walks the weight tiles of DENSE instructions in the order in which they are used and brings each
+// to the multipliers one tile ahead: chunk of pixels > output half (PO = 8) > kernel row > kernel
+// column > input plane. Owns the weight buffer and the list memory.
 //
-// tile_valid_o offers the next tile when its words will be in place in time, that is when a beat granted three cycles
-// after tile_ready_i or later finds them; release_i says that the tile taken last is no longer needed in the shadow
-// registers, and loading of the following one starts. With WbReadLatency = 2 a tile of W words thus lasts W cycles at least.
+// tile_valid_o offers the next tile when its words will be in place in time, that is when a beat
+// granted three cycles after tile_ready_i or later finds them; release_i says that the tile taken
+// last is no longer needed in the shadow registers, and loading of the following one starts. With
+// WbReadLatency = 2 a tile of W words thus lasts W cycles at least.
 module hao_weight_tile #(
   parameter int unsigned PO        = 16,
   parameter int unsigned WbWords   = 4096,

@@ -1,5 +1,6 @@
-// hao_dense between memories that stall at random, for cocotb: contents come from and go to files in the working folder,
-// so that Python touches the simulation only at both ends of a run. The feature memory answers as hao_feature_memory does.
+// hao_dense between memories that stall at random, for cocotb: contents come from and go to files
+// in the working folder, so that Python touches the simulation only at both ends of a run. The
+// feature memory answers as hao_feature_memory does.
 module hao_dense_bench #(
   parameter int unsigned PI          = 16,
   parameter int unsigned PO          = 16,
@@ -190,7 +191,9 @@ module hao_dense_bench #(
     if (wr_valid && !pause_wr) begin
       for (int l = 0; l < 16; l++) begin
         if (wr_mask[l]) begin
-          if (32'(wr_addr[wr_sel[l]]) >= FmWords) $fatal(1, "write of word %0d", wr_addr[wr_sel[l]]);
+          if (32'(wr_addr[wr_sel[l]]) >= FmWords) begin
+            $fatal(1, "write of word %0d", wr_addr[wr_sel[l]]);
+          end
           fm[wr_addr[wr_sel[l]]][8*l+:8] = wr_data[8*l+:8];
         end
       end
