@@ -43,7 +43,7 @@ module hao_control
   assign running   = state_q == Run || state_q == Halt;
   assign begin_o   = (state_q == Idle) && start_i && !soft_reset_i;
   assign halt_o    = (state_q == Halt);
-  assign drain_o   = (state_q == Drain);
+  assign drain_o   = (state_q == Drain) || (state_q == Clear);
   assign clear_o   = (state_q == Clear);
   assign busy_o    = (state_q != Idle);
   assign done_o    = (state_q == Clear) && (clear_cnt_q == '0) && complete_q && !soft_reset_i;

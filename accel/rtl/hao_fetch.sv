@@ -8,7 +8,7 @@ module hao_fetch
   input  logic                 rst_ni,
   input  logic                 clear_i,
   input  logic                 begin_i,   // pulse: read the program at addr_i
-  input  logic                 halt_i,
+  input  logic                 halt_i,    // neither END nor faults count any more
   input  logic [39:0]          addr_i,    // a multiple of 64
   input  logic [31:0]          count_i,   // instructions
   output logic                 end_o,     // pulse: END completed
@@ -82,7 +82,7 @@ module hao_fetch
     endcase
   end
 
-  assign instr_valid_o = complete && !halt_i ? unit : '0;
+  assign instr_valid_o = complete ? unit : '0;
   assign instr_o       = instr_q;
   assign dispatch      = |(instr_valid_o & instr_ready_i);
   assign end_o         = complete && !halt_i && opcode == OpEnd && units_idle_i;
@@ -119,7 +119,7 @@ module hao_fetch
     else $error("hao_fetch: an instruction for two units");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) begin_i |-> !running_q)
     else $error("hao_fetch: begun while a program runs");
-  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i || halt_i)
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    instr_valid_o != '0 && !dispatch |=> $stable(instr_valid_o) && $stable(instr_o))
     else $error("hao_fetch: an instruction changed while it waited");
 `endif
