@@ -79,14 +79,9 @@ module hao_units
   logic [15:0]     disp_wr_addr;
   logic [7:0]      disp_wr_data;
 
-  // LOAD writes whole words to one address.
-  logic [15:0] load_wr_addr;
-  for (genvar a = 0; a < 4; a++) begin : gen_load_addr
-    assign wr_addr[0][a] = load_wr_addr;
-  end
-  for (genvar l = 0; l < int'(Lanes); l++) begin : gen_load_sel
-    assign wr_sel[0][l] = '0;
-  end
+  logic [15:0] load_wr_addr;  // LOAD writes whole words to one address
+  assign wr_addr[0] = '{default: load_wr_addr};
+  assign wr_sel[0]  = '{default: '0};
   assign wr_mask[0] = '1;
 
   hao_load #(
@@ -293,6 +288,11 @@ module hao_units
     .rd_data_o (win_rsp_data)
   );
 
+`ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   buf_wr_valid |-> buf_wr_target != TargetFeature)
+    else $error("hao_units: a word for the feature memory went to the buffers");
+`endif
   logic unused;
   assign unused = ^unit_busy;
 
