@@ -53,7 +53,7 @@ class Lowering:
     def lower(self, node: fx.Node) -> None:
         """Read one traced node."""
         value = self.values[node]
-        if node.op == "placeholder":
+        if not node.op.startswith(("call_", "get_")):
             if any(item.kind == "input" for item in self.nodes.values()):
                 self.fault(node.name, "a second input", "one image")
             self.env[node] = self._emit(node, "image" if "image" not in self.nodes else node.name, "input", ())

@@ -25,7 +25,7 @@ def test_the_zoo_needs_neither_torch_nor_sklearn() -> None:
         "assert execute(g, images[0])[g.outputs[0]].argmax() == labels[0]\n"
         "assert not {'torch', 'sklearn'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_card_names_the_graph_that_ships() -> None:
