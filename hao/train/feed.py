@@ -105,7 +105,7 @@ def _object(
     picture, column = (int(each[number]) for each in np.nonzero(source.labels >= 0))
     image, (x0, y0, x1, y1) = source.images[picture], source.boxes[picture, column].tolist()
     full, longest = image.shape[0], max(x1 - x0, y1 - y0)
-    side = min(full, round(longest * rng.uniform(1.1, 1.6)))
+    side = min(full, round(longest * rng.uniform(1.1, 2.0)))
     slack = max(0, side - longest) // 3
     x, y = (int(np.clip((low + high - side) // 2 + rng.integers(-slack, slack + 1), 0, full - side)) for low, high in ((x0, x1), (y0, y1)))
     cut = _resize(np.ascontiguousarray(image[y : y + side, x : x + side]), size)

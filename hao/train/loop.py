@@ -96,6 +96,8 @@ class Trainer:
             done = self._phase(started + seconds)
             if done:
                 self._validate()
+                # Later phases can undo what an earlier one taught: its end stays at hand to start from again.
+                self.run.save(self.checkpoint.with_stem(f"{self.recipe.name}-phase{progress.phase}"))
                 self.run.next_phase()
             self.run.save(self.checkpoint)
             if not done:
@@ -106,7 +108,7 @@ class Trainer:
         progress, phase = self.run.progress, self.run.phase
         feed = Feed(self.data, phase, (self.recipe.seed, progress.phase), len(CLASSES))
         last_report = last_save = last_validation = clock = time.monotonic()
-        sums, counted = dict.fromkeys(("loss", "heat", "size", "offset"), 0.0), 0
+        sums, counted = dict.fromkeys(("loss", "heat", "size", "offset", "naming"), 0.0), 0
         for batch in ahead(feed, progress.step, steps_of(phase)):
             for key, value in self._step(batch).items():
                 sums[key] += value
@@ -156,11 +158,9 @@ class Trainer:
                 loss = functional.cross_entropy(learner.classify(batch.images).float(), batch.labels, label_smoothing=0.05)
                 return loss, {"loss": loss.item()}
             heads = learner.net(batch.images)
-        t = batch.targets
-        heat, size, offset = (torch.from_numpy(a) for a in (t.heat, t.size, t.offset))
-        losses = detection_loss(heads, heat, (torch.from_numpy(t.picture), torch.from_numpy(t.position)), size, offset)
-        values = {"heat": losses.heat.item(), "size": losses.size.item(), "offset": losses.offset.item()}
-        return losses.total, {"loss": losses.total.item()} | values
+        losses = detection_loss(heads, batch.targets, self.run.phase.class_weight)
+        parts = {"loss": losses.total, "heat": losses.heat, "size": losses.size, "offset": losses.offset, "naming": losses.naming}
+        return losses.total, {name: value.item() for name, value in parts.items()}
 
     def _validate(self) -> None:
         progress, net = self.run.progress, self.run.average.net

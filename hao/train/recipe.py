@@ -22,6 +22,7 @@ class Phase(BaseModel):
         rate: peak learning rate of AdamW; a linear rise, then a cosine to ``final`` times the peak.
         warmup, final: share of the phase spent rising; last rate relative to the peak.
         shards: how many shards of the training split are used.
+        class_weight: of the auxiliary cross-entropy at the objects' centres (`hao.train.losses.detection_loss`).
         smallest_crop: shortest side of the random crop that is resized to ``size``, pixels of the scene.
     """
 
@@ -35,6 +36,7 @@ class Phase(BaseModel):
     final: float = Field(default=0.02, ge=0, le=1)
     shards: int = Field(gt=0)
     smallest_crop: int = Field(default=256, gt=0)
+    class_weight: float = Field(default=0.0, ge=0)
 
 
 class Recipe(BaseModel):

@@ -17,13 +17,14 @@ class Targets:
 
     Attributes:
         heat: ``(N, classes, H, W)`` float32 in [0, 1].
-        picture, position: ``(objects,)`` int64: which picture, which pixel ``y * W + x``.
+        picture, position, label: ``(objects,)`` int64: which picture, which pixel ``y * W + x``, which class.
         size, offset: ``(objects, 2)`` float32: (width, height) and (x, y), output pixels.
     """
 
     heat: NDArray[np.float32]
     picture: NDArray[np.int64]
     position: NDArray[np.int64]
+    label: NDArray[np.int64]
     size: NDArray[np.float32]
     offset: NDArray[np.float32]
 
@@ -55,14 +56,14 @@ def make_targets(boxes: list[NDArray[np.float32]], labels: list[NDArray[np.int32
     """Targets of a batch of pictures of ``size`` pixels; boxes are x0, y0, x1, y1 in pixels of the picture."""
     side = size // STRIDE
     heat = np.zeros((len(boxes), classes, side, side), np.float32)
-    rows: list[tuple[int, int, float, float, float, float]] = []
+    rows: list[tuple[int, int, int, float, float, float, float]] = []
     for picture, (each, names) in enumerate(zip(boxes, labels, strict=True)):
         for (x0, y0, x1, y1), label in zip(each.tolist(), names.tolist(), strict=True):
             width, height = (x1 - x0) / STRIDE, (y1 - y0) / STRIDE
             centre_x, centre_y = (x0 + x1) / 2 / STRIDE, (y0 + y1) / 2 / STRIDE
             x, y = min(int(centre_x), side - 1), min(int(centre_y), side - 1)
             _splat(heat[picture, label], x, y, max(0, int(gaussian_radius(width, height))))
-            rows.append((picture, y * side + x, width, height, centre_x - x, centre_y - y))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 6)
-    where = table[:, :2].astype(np.int64)
-    return Targets(heat, where[:, 0], where[:, 1], table[:, 2:4].astype(np.float32), table[:, 4:].astype(np.float32))
+            rows.append((picture, y * side + x, label, width, height, centre_x - x, centre_y - y))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 7)
+    picture_, position, label_ = table[:, :3].astype(np.int64).T
+    return Targets(heat, picture_, position, label_, table[:, 3:5].astype(np.float32), table[:, 5:].astype(np.float32))

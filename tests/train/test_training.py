@@ -79,10 +79,15 @@ def test_focal_loss_by_its_formula() -> None:
 def test_loss_reads_the_heads_at_the_objects() -> None:
     heads = (torch.full((2, 20, 8, 8), -9.0), torch.zeros(2, 2, 8, 8), torch.zeros(2, 2, 8, 8))
     heads[1][1, :, 2, 5] = torch.tensor([4.0, 6.0])
-    where = (torch.tensor([1]), torch.tensor([2 * 8 + 5]))
-    loss = detection_loss(heads, torch.zeros(2, 20, 8, 8), where, torch.tensor([[3.0, 8.0]]), torch.tensor([[0.25, 0.5]]))
+    heads[0][1, 4, 2, 5] = 9.0
+    # Output pixels: width 3, height 8, centre (5.25, 2.5); the boxes are in pixels of the picture.
+    box = 4 * np.array([[3.75, -1.5, 6.75, 6.5]], np.float32)
+    targets = make_targets([np.zeros((0, 4), np.float32), box], [np.zeros(0, np.int32), np.array([4], np.int32)], 32, 20)
+    loss = detection_loss(heads, targets, class_weight=0.5)
     assert (loss.size.item(), loss.offset.item()) == (3.0, 0.75)
-    assert math.isclose(loss.total.item(), loss.heat.item() + 0.3 + 0.75, rel_tol=1e-6)
+    named = math.log(1 + 19 * math.exp(-18))
+    assert math.isclose(loss.naming.item(), named, abs_tol=1e-6)
+    assert math.isclose(loss.total.item(), loss.heat.item() + 0.3 + 0.75 + 0.5 * loss.naming.item(), rel_tol=1e-6)
 
 
 def noisy_detections(seed: int) -> tuple[list[Detections], list[tuple[np.ndarray, np.ndarray]]]:
