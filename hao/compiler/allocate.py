@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
 
 import numpy as np
 
@@ -12,19 +12,25 @@ from hao.compiler.drafts import Buffer, Draft, Space
 from hao.engine.config import EngineConfig
 
 
-class Policy(Enum):
+class Policy(IntEnum):
     """Which free place a buffer takes.
 
     OLDEST: the one whose last use lies farthest back (overlap of units). TIGHT: the smallest gap that fits (dense packing).
+    MIXED: the former for buffers of one stripe, the latter for those that stay.
     """
 
-    OLDEST = "oldest"
-    TIGHT = "tight"
+    OLDEST = 0
+    MIXED = 1
+    TIGHT = 2
+
+
+_ROUNDS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A buffer that found no place: the step that needs it, the memory, words asked for and words free."""
+    """A buffer that found no place: the step that needs it, the memory, words asked for and words free, and the steps whose
+    buffers are in the way."""
 
     step: int
     owner: str
@@ -32,11 +38,12 @@ class Failure:
     words: int
     free: int
     draft: int
+    others: frozenset[int]
 
 
 class _Arena:
-    def __init__(self, size: int, policy: Policy) -> None:
-        self._size, self._policy = size, policy
+    def __init__(self, size: int, policies: Mapping[int, Policy]) -> None:
+        self._size, self._policies = size, policies
         self._live: list[Buffer] = []
         self._touched = np.full(size, -1, np.int64)
 
@@ -67,7 +74,9 @@ class _Arena:
         fitting = [(low, high) for low, high in self._gaps() if high - low >= buffer.words]
         if not fitting:
             return sum(high - low for low, high in self._gaps())
-        if self._policy is Policy.TIGHT and not (buffer.local and buffer.space is Space.WINDOW):
+        policy = self._policies.get(buffer.step, Policy.OLDEST)
+        rotates = buffer.space is Space.WINDOW or policy is Policy.OLDEST or (policy is Policy.MIXED and buffer.local)
+        if not rotates:
             start = min(fitting, key=lambda gap: (gap[1] - gap[0], gap[0]))[0]
         else:
             starts = [start for low, high in fitting for start in self._candidates(low, high, buffer.words)]
@@ -82,15 +91,43 @@ class _Arena:
         return None
 
 
-def allocate(drafts: Sequence[Draft], config: EngineConfig, policy: Policy) -> Failure | None:
-    """Set the address of every buffer that ``drafts`` touch; the first that fits nowhere ends it."""
+    def steps(self) -> frozenset[int]:
+        """Steps of the buffers that live now."""
+        return frozenset(buffer.step for buffer in self._live)
+
+
+def _allocate(drafts: Sequence[Draft], config: EngineConfig, policies: Mapping[int, Policy]) -> Failure | None:
     sizes = {Space.FEATURE: config.fm_words, Space.WINDOW: config.win_depth, Space.DISPLACEMENT: config.disp_entries}
-    arenas = {space: _Arena(size, policy) for space, size in sizes.items()}
+    arenas = {space: _Arena(size, policies) for space, size in sizes.items()}
     for at, draft in enumerate(drafts):
         for buffer in draft.touches:
             if buffer.first != at:
                 continue
-            free = arenas[buffer.space].place(buffer, at)
+            arena = arenas[buffer.space]
+            free = arena.place(buffer, at)
             if free is not None:
-                return Failure(buffer.step, buffer.owner, buffer.space, buffer.words, free, at)
+                return Failure(buffer.step, buffer.owner, buffer.space, buffer.words, free, at, arena.steps())
     return None
+
+
+def pack(drafts: Sequence[Draft], config: EngineConfig) -> Failure | None:
+    """Set the address of every buffer that ``drafts`` touch, as tightly as possible; the first that finds no place ends it."""
+    return _allocate(drafts, config, {draft.step: Policy.TIGHT for draft in drafts})
+
+
+def spread(drafts: Sequence[Draft], config: EngineConfig) -> Failure | None:
+    """Set the addresses so that units overlap; where that leaves no room, what is in the way is packed more tightly.
+
+    Succeeds whenever :func:`pack` does.
+    """
+    policies: dict[int, Policy] = {}
+    for _ in range(_ROUNDS):
+        failure = _allocate(drafts, config, policies)
+        if failure is None:
+            return None
+        loose = [step for step in (failure.step, *failure.others) if policies.get(step, Policy.OLDEST) < Policy.TIGHT]
+        if not loose:
+            break
+        for step in loose:
+            policies[step] = Policy(policies.get(step, Policy.OLDEST) + 1)
+    return pack(drafts, config)

@@ -124,7 +124,7 @@ class Emitter:
                 self._resident[plane] = self.buffer(plane, owner, space, (0, plane.height), False)
             return self._resident[plane]
         if plane not in self._local:
-            self._local[plane] = self.buffer(plane, owner, space, self._range[plane], self._segment.stripes > 1)
+            self._local[plane] = self.buffer(plane, owner, space, self._range[plane], True)
         return self._local[plane]
 
     def source(self, plane: Plane, rows: Rows) -> Buffer | None:

@@ -8,7 +8,7 @@ planes as possible and each block of outputs is written at once. Lane-wise units
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -292,8 +292,9 @@ def _copied(layout: Layout, refs: tuple[Ref, ...], like: tuple[Ref, ...], name: 
 def _place_add(layout: Layout, op: AddOp) -> list[Op]:
     before: list[Op] = []
     if any(layout.place[x][1] != layout.place[y][1] for x, y in zip(op.a, op.b, strict=True)):
-        copy, op.b = _copied(layout, op.b, op.a, op.name, op.b_tensor)
+        copy, copied = _copied(layout, op.b, op.a, op.name, op.b_tensor)
         before.append(copy)
+        op = replace(op, b=copied)
     pairs = [(layout.place[x], layout.place[y]) for x, y in zip(op.a, op.b, strict=True)]
     _place_lanewise(layout, op, [((p, q), lane) for (p, lane), (q, _) in pairs])
     return [*before, op]

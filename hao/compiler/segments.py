@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
-from hao.compiler.allocate import Failure, Policy, allocate
+from hao.compiler.allocate import Failure, pack, spread
 from hao.compiler.assemble import assemble
 from hao.compiler.drafts import Space
 from hao.compiler.emit import Emitted, emit
@@ -25,15 +26,9 @@ _ATTEMPTS, _FEWER = 400, 80
 
 
 def _attempt(plan: Plan, config: EngineConfig, stop: int | None = None) -> tuple[Emitted, Failure | None]:
-    """Draft and allocate; when the policy that favours overlap does not fit, pack tightly."""
+    """Draft and pack, up to a step if one is given."""
     emitted = emit(plan, config, stop)
-    failures = []
-    for policy in (Policy.OLDEST, Policy.TIGHT):
-        failure = allocate(emitted.drafts, config, policy)
-        if failure is None:
-            return emitted, None
-        failures.append(failure)
-    return emitted, max(failures, key=lambda failure: failure.draft)
+    return emitted, pack(emitted.drafts, config)
 
 
 def _joined(segments: list[Segment], start: int, stop: int, stripes: int) -> list[Segment]:
@@ -124,12 +119,13 @@ def _finer(plan: Plan, factor: int) -> Plan:
 
 def _refined(plan: Plan, emitted: Emitted, config: EngineConfig) -> Iterator[tuple[Plan, Emitted]]:
     """A plan that fits, and finer ones that fit too."""
+    spread(emitted.drafts, config)
     yield plan, emitted
     if plan.spilled:
         for factor in _FACTORS:
             finer = _finer(plan, factor)
             drafts, failure = _attempt(finer, config)
-            if failure is None:
+            if failure is None and spread(drafts.drafts, config) is None:
                 yield finer, drafts
 
 
@@ -141,8 +137,7 @@ def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
     """
     best: tuple[int, Plan] | None = None
     refused: CompileError | None = None
-    variants = [*_variants(lowered, config), *_spilling(lowered, config)]
-    for variant in variants:
+    for variant in chain(_variants(lowered, config), _spilling(lowered, config)):
         if best is not None and variant.spilled:
             break
         try:
@@ -158,7 +153,9 @@ def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
         assert refused is not None
         raise refused
     plan = best[1]
-    return plan, _attempt(plan, config)[0]
+    emitted = emit(plan, config)
+    spread(emitted.drafts, config)
+    return plan, emitted
 
 
 def _refusal(failure: Failure, config: EngineConfig) -> CompileError:
