@@ -64,22 +64,21 @@ module hao_weight_tile #(
 
   // The tile to be loaded or offered.
   logic               active_q, w8_q, half_q, chunk_last_q, first_q;
-  logic [15:0]        n_in_q, in_w_q, plane_q, tap_q, tap_next;
-  logic [3:0]         kernel_q, ky_q, kx_q;
+  logic [15:0]        last_plane_q, next_row_q, plane_q, tap_q;  // next_row: step of the place
+  logic [3:0]         last_tap_q, ky_q, kx_q;
   logic [31:0]        chunks_q;
   logic [WbWidth-1:0] w_addr_q, w_ptr_q;
   logic [LmWidth-1:0] list_addr_q, list_ptr_q;
   logic               plane_end, kx_end, set_end, chunk_end, instr_end, take, start;
 
-  assign plane_end   = plane_q == n_in_q - 16'd1;
-  assign kx_end      = kx_q == kernel_q - 4'd1;
-  assign set_end     = plane_end && kx_end && ky_q == kernel_q - 4'd1;
+  assign plane_end   = plane_q == last_plane_q;
+  assign kx_end      = kx_q == last_tap_q;
+  assign set_end     = plane_end && kx_end && ky_q == last_tap_q;
   assign chunk_end   = set_end && (PO == 16 || half_q);
   assign instr_end   = chunk_end && chunk_last_q;
   assign take        = tile_valid_o && tile_ready_i;
   assign start       = cmd_valid_i && (!active_q || (take && instr_end));
   assign cmd_ready_o = !active_q || (take && instr_end);
-  assign tap_next    = kx_end ? tap_q + in_w_q - 16'(kernel_q) + 16'd1 : tap_q + 16'd1;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni)                active_q <= 1'b0;
@@ -90,12 +89,12 @@ module hao_weight_tile #(
 
   always_ff @(posedge clk_i) begin
     if (start) begin
-      w8_q        <= cmd_w8_i;
-      n_in_q      <= cmd_n_in_i;
-      in_w_q      <= cmd_in_w_i;
-      kernel_q    <= cmd_kernel_i;
-      w_addr_q    <= cmd_w_addr_i[WbWidth-1:0];
-      list_addr_q <= cmd_list_addr_i[LmWidth-1:0];
+      w8_q         <= cmd_w8_i;
+      last_plane_q <= cmd_n_in_i - 16'd1;
+      last_tap_q   <= cmd_kernel_i - 4'd1;
+      next_row_q   <= cmd_in_w_i - 16'(cmd_kernel_i) + 16'd1;
+      w_addr_q     <= cmd_w_addr_i[WbWidth-1:0];
+      list_addr_q  <= cmd_list_addr_i[LmWidth-1:0];
     end
     if (start) begin
       half_q       <= 1'b0;
@@ -122,7 +121,7 @@ module hao_weight_tile #(
       if (plane_end) begin
         plane_q    <= '0;
         list_ptr_q <= list_addr_q;
-        tap_q      <= tap_next;
+        tap_q      <= tap_q + (kx_end ? next_row_q : 16'd1);
         kx_q       <= kx_end ? '0 : kx_q + 4'd1;
         if (kx_end) ky_q <= ky_q + 4'd1;
       end else begin
