@@ -36,3 +36,7 @@ def test_feature_memory(px: int) -> None:
     settings = {"HAO_FM_WORDS": str(words), "HAO_PX": str(px)}
     parameters = {"FmWords": words, "PX": px}
     assert simulate(wrapper.stem, "cocotb_feature_memory", parameters=parameters, sources=[wrapper], settings=settings) == 2
+
+
+def test_issue() -> None:
+    assert simulate("hao_issue", "cocotb_issue", parameters={"QueueDepth": 5}, settings={"HAO_DEPTH": "5"}) == 2
