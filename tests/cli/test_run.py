@@ -51,7 +51,7 @@ def test_cycles_are_the_rtls_and_layers_fit_into_them(written: Path) -> None:
     report = read_report(written / "report.json")
     assert report.cycles == report.engines["rtl"].cycles
     assert report.cycles is not None
-    assert report.frames_per_second == pytest.approx(report.clock_mhz * 1e6 / report.cycles)
+    assert report.frames_per_second == report.clock_mhz * 1e6 / report.cycles
     assert 0 < sum(layer.cycles for layer in report.layers) <= report.cycles
     assert report.units["DENSE"].count > 0
     assert report.host_ms > 0
@@ -78,8 +78,8 @@ def test_boxes_are_drawn_where_they_are() -> None:
         np.asarray(Image.open(io.BytesIO(draw_detections(pixels, boxes, "caption")))).astype(int) for boxes in (found, ())
     )
     changed = np.argwhere((with_box != without).any(axis=2)) / 16
-    assert changed[:, 0].max() == pytest.approx(60.0, abs=0.5)
-    assert changed[:, 1].min() == pytest.approx(8.0, abs=0.5)
+    assert 59.5 <= changed[:, 0].max() <= 60.5
+    assert 7.5 <= changed[:, 1].min() <= 8.5
     assert without[1024:].min() < 100  # the caption
 
 
