@@ -129,11 +129,18 @@ module hao_mac_array #(
   end
 
   logic signed [PWidth-1:0] p [PI][PO];
+  logic signed       [47:0] cascade [PI+1][PO];
 
+  for (genvar o = 0; o < PO; o++) begin : gen_start
+    assign cascade[0][o] = '0;
+  end
+
+  // Lane K of a chain sees operands and weights K cycles later; the last register of either lies
+  // inside the multipliers.
   for (genvar l = 0; l < PI; l++) begin : gen_lane
     localparam int unsigned K = l % Chain;
-    logic signed [AWidth-1:0] a, a_q [K+1];
-    logic signed        [7:0] weight_q [PO];
+    logic signed [AWidth-1:0] a [K+1];
+    logic signed        [7:0] weight [PO];
     logic signed        [8:0] x [PX];
 
     for (genvar s = 0; s < PX; s++) begin : gen_slot
@@ -141,43 +148,38 @@ module hao_mac_array #(
     end
 
     if (PX == 2) begin : gen_pack
-      assign a = {x[0], 18'b0} + AWidth'(x[1]);
+      assign a[0] = {x[0], 18'b0} + AWidth'(x[1]);
     end else begin : gen_plain
-      assign a = x[0];
+      assign a[0] = x[0];
     end
 
-    always_ff @(posedge clk_i) begin
-      if (valid_q[0]) a_q[0] <= a;
-      for (int unsigned k = 1; k <= K; k++) begin
-        if (valid_q[k]) a_q[k] <= a_q[k-1];
-      end
-      if (swap_q[K]) begin
-        for (int unsigned o = 0; o < PO; o++) begin
-          weight_q[o] <= (PI == 8 && upper_q[K]) ? shadow_q[(l+8)%16][o] : shadow_q[l][o];
-        end
+    for (genvar k = 0; k < K; k++) begin : gen_delay
+      always_ff @(posedge clk_i) begin
+        if (valid_q[k]) a[k+1] <= a[k];
       end
     end
 
-    for (genvar o = 0; o < PO; o++) begin : gen_output
-      logic signed [PWidth-1:0] cascade;
-      if (K == 0) begin : gen_head
-        assign cascade = PX == 2 ? PWidth'(1 << 17) : '0;
-      end else begin : gen_link
-        assign cascade = p[l-1][o];
-      end
-      hao_dsp_pair #(
-        .AWidth(AWidth),
-        .PWidth(PWidth)
-      ) i_dsp (
-        .clk_i,
-        .m_en_i(valid_q[K+1]),
-        .p_en_i(valid_q[K+2]),
-        .a_i   (a_q[K]),
-        .b_i   (weight_q[o]),
-        .p_i   (cascade),
-        .p_o   (p[l][o])
-      );
+    for (genvar o = 0; o < PO; o++) begin : gen_weight
+      assign weight[o] = (PI == 8 && upper_q[K]) ? shadow_q[(l+8)%16][o] : shadow_q[l][o];
     end
+
+    hao_dsp_row #(
+      .PO    (PO),
+      .AWidth(AWidth),
+      .PWidth(PWidth),
+      .Head  (K == 0)
+    ) i_row (
+      .clk_i,
+      .a_en_i   (valid_q[K]),
+      .b_en_i   (swap_q[K]),
+      .m_en_i   (valid_q[K+1]),
+      .p_en_i   (valid_q[K+2]),
+      .a_i      (a[K]),
+      .b_i      (weight),
+      .cascade_i(cascade[l]),
+      .cascade_o(cascade[l+1]),
+      .p_o      (p[l])
+    );
   end
 
   // Adder tree; here the lanes of two pixels part.

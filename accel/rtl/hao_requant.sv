@@ -96,45 +96,37 @@ module hao_requant #(
   end
 
   for (genvar l = 0; l < NumLanes; l++) begin : gen_lane
-    logic signed [26:0] a_q, d_q, ad_q;
-    logic signed [17:0] b1_q, b2_q;      // 17 bits unsigned on the 18-bit signed port
-    logic signed [44:0] m_q;
-    logic signed [47:0] p_q, round, addend;
+    logic signed [47:0] p, round;
     logic signed [31:0] whole, value_q;  // whole: P without its 16 lowest bits
     logic         [2:0] shift_q [4];
     logic         [7:0] byte_q, data_q;
     logic               under_q, over_q;
 
-    // 2^(s-1): bit 15, 19, ... 43
+    // 2^(s-1): bit 15, 19, … 43
     always_comb begin
       round = '0;
       for (int unsigned code = 0; code < 8; code++) begin
-        round[15 + 4*code] = (shift_q[2] == 3'(code));
+        round[15 + 4*code] = (shift_q[1] == 3'(code));
       end
     end
 
-    assign addend = accumulate_q[2] ? p_q : round;
-    assign whole  = p_q[47:16];
+    hao_requant_dsp i_multiplier (
+      .clk_i,
+      .step_i      (step[3:0]),
+      .a_i         (acc_i[l]),
+      .d_i         (bias_i[l]),
+      .b_i         ({1'b0, mult_i[l]}),  // 17 bits unsigned on the 18-bit signed port
+      .c_i         (round),
+      .accumulate_i(accumulate_q[2]),
+      .p_o         (p)
+    );
+
+    assign whole = p[47:16];
 
     always_ff @(posedge clk_i) begin
-      if (step[0]) begin
-        a_q        <= acc_i[l];
-        d_q        <= bias_i[l];
-        b1_q       <= {1'b0, mult_i[l]};
-        shift_q[0] <= shift_i[l];
-      end
-      if (step[1]) begin
-        ad_q       <= a_q + d_q;
-        b2_q       <= b1_q;
-        shift_q[1] <= shift_q[0];
-      end
-      if (step[2]) begin
-        m_q        <= ad_q * b2_q;
-        shift_q[2] <= shift_q[1];
-      end
-      if (step[3]) begin
-        p_q        <= 48'(m_q) + addend;
-        shift_q[3] <= shift_q[2];
+      if (step[0]) shift_q[0] <= shift_i[l];
+      for (int unsigned k = 1; k < 4; k++) begin
+        if (step[k]) shift_q[k] <= shift_q[k-1];
       end
       if (step[4]) value_q <= whole >>> {shift_q[3], 2'b00};
       if (step[5]) begin

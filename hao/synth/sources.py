@@ -1,0 +1,106 @@
+"""The RTL as synthesis reads it: which file holds a module, what it instantiates, where blocks are cut.
+
+The engine is cut into *blocks*: modules synthesized alone and flattened, with the blocks inside them left as black boxes. Small
+cells that only make sense inside their surroundings (`DISSOLVED`) are flattened into the block around them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from hao.codegen.rtl import PACKAGE_FILE, render_package, rtl_sources
+from hao.errors import SynthesisError
+from hao.resources import shared
+
+DISSOLVED = frozenset(
+    {
+        "hao_fifo", "hao_fifo_ram", "hao_ram", "hao_mul_add", "hao_lut_multiplier", "hao_dsp_pair", "hao_requant_dsp", "hao_dw_product",
+        "hao_burst", "hao_window_writer", "hao_dense_lane",
+    }
+)  # fmt: skip
+"""Modules that are never a block of their own."""
+PRIMITIVE = "DSP48E2"
+PRIMITIVE_FILE = "dsp48e2.sv"
+_MODULE = re.compile(r"^module\s+(\w+)", re.MULTILINE)
+_PARAMETER = re.compile(r"\bparameter\s+[\w\s]*?\b(\w+)\s*(?:\[[^\]]*\]\s*)?=")
+_HEADER_END = re.compile(r"^\);", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Every file of the engine by name: the hand-written modules, the generated package, the primitive's ports."""
+
+    files: dict[str, str]
+
+    @classmethod
+    def load(cls) -> Sources:
+        """Read the installation's RTL.
+
+        Raises:
+            MissingTool: the installation carries no RTL.
+        """
+        files = {path.name: path.read_text(encoding="utf-8") for path in rtl_sources()}
+        stub = shared("accel") / "synth" / PRIMITIVE_FILE
+        return cls({PACKAGE_FILE: render_package(), PRIMITIVE_FILE: stub.read_text(encoding="utf-8"), **files})
+
+    @cached_property
+    def modules(self) -> dict[str, str]:
+        """Module name to file name."""
+        found = {}
+        for name, text in self.files.items():
+            for match in _MODULE.finditer(text):
+                found[match.group(1)] = name
+        return found
+
+    @cached_property
+    def blocks(self) -> frozenset[str]:
+        """Modules that are synthesized on their own."""
+        return frozenset(self.modules) - DISSOLVED - {PRIMITIVE}
+
+    def text(self, module: str) -> str:
+        """The file of ``module``.
+
+        Raises:
+            SynthesisError: there is no such module.
+        """
+        if module not in self.modules:
+            raise SynthesisError(f"there is no module {module!r}", f"modules: {', '.join(sorted(self.blocks))}")
+        return self.files[self.modules[module]]
+
+    def header(self, module: str) -> str:
+        """The file of ``module`` with an empty body: a black box."""
+        text = self.text(module)
+        end = _HEADER_END.search(text)
+        if end is None:
+            raise SynthesisError(f"module {module} has no port list that ends in a line of its own", "write ); at the start of a line")
+        return text[: end.end()] + "\n\nendmodule\n"
+
+    def parameters(self, module: str) -> tuple[str, ...]:
+        """Names of the parameters in the header of ``module``."""
+        header = "\n".join(line.split("//")[0] for line in self.header(module).splitlines())
+        return tuple(_PARAMETER.findall(header))
+
+    def instantiated(self, module: str) -> frozenset[str]:
+        """Modules that ``module`` names."""
+        body = re.sub(r"//[^\n]*", "", self.text(module))
+        return frozenset(re.findall(r"\b[A-Za-z]\w*\b", body)) & frozenset(self.modules) - {module}
+
+    def closure(self, top: str) -> tuple[dict[str, str], frozenset[str]]:
+        """What synthesizing block ``top`` reads: files by name (package first), and the modules that stay black boxes."""
+        whole: set[str] = set()
+        boxes: set[str] = set()
+        waiting = [top]
+        while waiting:
+            module = waiting.pop()
+            whole.add(module)
+            for inner in self.instantiated(module):
+                if inner in DISSOLVED:
+                    waiting += [] if inner in whole else [inner]
+                else:
+                    boxes.add(inner)
+        files = {PACKAGE_FILE: self.files[PACKAGE_FILE]}
+        for module in sorted(whole | boxes):
+            files[self.modules[module]] = self.text(module) if module in whole or module == PRIMITIVE else self.header(module)
+        return files, frozenset(boxes)

