@@ -13,7 +13,6 @@ module hao_dw #(
   parameter int unsigned DwLanes     = 16,
   parameter int unsigned PbWords     = 1024,
   parameter int unsigned DispEntries = 4096,
-  parameter int unsigned DspTaps     = 4,     // of 9 taps, those that multiply in DSPs
   parameter bit          TapEnable   = 1'b0
 ) (
   input  logic                         clk_i,
@@ -58,8 +57,7 @@ module hao_dw #(
 
   import hao_pkg::*;
 
-  localparam int unsigned Halves = Lanes / DwLanes;
-  localparam int unsigned Depth  = 32;  // covers the way from a pixel's start to the result buffer
+  localparam int unsigned Depth = 32;  // covers the way from a pixel's start to the result buffer
 
   // The next instruction, and the start of its work.
   logic        prep_ready, prep_busy, take_dw, is_add, info_ready, loaded;
@@ -97,7 +95,8 @@ module hao_dw #(
   // Room in the result buffer, and pixels between walk and core.
   logic [$clog2(Depth+1)-1:0] used_q;
   logic [4:0]                 under_way_q;
-  logic                       reserve, pop, room, core_word, add_begin;
+  logic                       reserve, pop, room, add_begin;
+  logic [1:0]                 core_words;
 
   assign room    = 32'(used_q) < Depth;
   assign reserve = (walk_fire && walk_result) || add_begin;
@@ -111,8 +110,8 @@ module hao_dw #(
       under_way_q <= '0;
     end else begin
       if (reserve != pop) used_q <= reserve ? used_q + 1'b1 : used_q - 1'b1;
-      if (walk_fire != core_word) begin
-        under_way_q <= walk_fire ? under_way_q + 5'd1 : under_way_q - 5'd1;
+      if (walk_fire || core_words != '0) begin
+        under_way_q <= under_way_q + 5'(walk_fire) - 5'(core_words);
       end
     end
   end
@@ -122,7 +121,8 @@ module hao_dw #(
 
   hao_dw_addr #(
     .DispEntries(DispEntries),
-    .Pace       (Halves)
+    .Pace       (Lanes / DwLanes),
+    .Pairs      (DwLanes == 16)
   ) i_addr (
     .clk_i, .rst_ni, .clear_i,
     .disp_wr_valid_i, .disp_wr_addr_i, .disp_wr_data_i,
@@ -174,12 +174,11 @@ module hao_dw #(
     .shift_o       (shift)
   );
 
-  logic               core_valid, core_result, core_half, core_last;
+  logic               core_valid, core_half, core_two, core_result, core_two_result, core_last;
   logic signed [26:0] core_acc [DwLanes];
 
   hao_dw_core #(
-    .DwLanes(DwLanes),
-    .DspTaps(DspTaps)
+    .DwLanes(DwLanes)
   ) i_core (
     .clk_i, .rst_ni, .clear_i,
     .ask_valid_i   (win_rd_valid_o),
@@ -194,12 +193,15 @@ module hao_dw #(
     .take_taps_o   (take_taps),
     .take_requant_o(take_requant),
     .valid_o       (core_valid),
-    .word_o        (core_word),
-    .result_o      (core_result),
     .half_o        (core_half),
+    .two_o         (core_two),
+    .result_o      (core_result),
+    .two_result_o  (core_two_result),
     .last_o        (core_last),
     .acc_o         (core_acc)
   );
+
+  assign core_words = !(core_valid && core_half) ? 2'd0 : core_two ? 2'd2 : 2'd1;
 
   // Residual add.
   logic               add_valid, add_second, add_half, add_last;
@@ -245,6 +247,7 @@ module hao_dw #(
     .clk_i, .rst_ni, .clear_i,
     .core_valid_i(core_valid && core_result),
     .core_half_i (core_half),
+    .core_two_i  (core_two_result),
     .core_last_i (core_last),
     .core_acc_i  (core_acc),
     .lo_i        (lo),

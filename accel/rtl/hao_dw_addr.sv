@@ -9,7 +9,8 @@
 // left the stages.
 module hao_dw_addr #(
   parameter int unsigned DispEntries = 4096,
-  parameter int unsigned Pace        = 1   // cycles a pixel
+  parameter int unsigned Pace        = 1,  // cycles a pixel
+  parameter bit          Pairs       = 1'b0
 ) (
   input  logic                     clk_i,
   input  logic                     rst_ni,
@@ -104,7 +105,8 @@ module hao_dw_addr #(
   logic [7:0]  disp, s2_dilation_q, d;
 
   hao_dw_walk #(
-    .Pace(Pace)
+    .Pace (Pace),
+    .Pairs(Pairs)
   ) i_walk (
     .clk_i, .rst_ni, .clear_i,
     .start_i,

@@ -1,14 +1,13 @@
-// Depthwise core: DwLanes x 9 products of a window answer, or maxima, reduced to one accumulator a
-// channel. With DwLanes = 8 a word takes two beats, lanes 0-7 first; the next word may then come
-// two cycles later at the earliest.
+// Depthwise core: nine products a channel of a window answer, or maxima, reduced to one sum.
+// DwLanes = 16 works on pairs of words, a beat of lanes 0-7 and one of lanes 8-15 of both.
+// DwLanes = 8 works on single words in the same two beats; words then come at least two cycles
+// apart. Either way 72 DSPs multiply.
 //
-// ask_* comes with the window request, valid_i and data_i with its answer. mode_i, x_signed_i and
-// weight_i belong to the word at valid_i (and, with 8 lanes, the cycle after); take_taps_o tells
-// one cycle ahead that an instruction's first word comes in, take_requant_o that its first beat
-// goes out, so that the parameters can be put in place. Four cycles from word to beat.
+// ask_* comes with the window request, valid_i and data_i with its answer. take_taps_o tells when
+// the next cycle works with the taps of another instruction (mode_i, x_signed_i, weight_i),
+// take_requant_o when the next beat that leaves needs its requantization.
 module hao_dw_core #(
-  parameter int unsigned DwLanes = 16,
-  parameter int unsigned DspTaps = 9
+  parameter int unsigned DwLanes = 16
 ) (
   input  logic                         clk_i,
   input  logic                         rst_ni,
@@ -24,30 +23,23 @@ module hao_dw_core #(
   input  logic signed [7:0]            weight_i [hao_pkg::Lanes][hao_pkg::Taps],
   output logic                         take_taps_o,
   output logic                         take_requant_o,
-  output logic                         valid_o,   // a beat leaves; word_o: the last one of a word
-  output logic                         word_o,
-  output logic                         result_o,  // the beat is part of a result word
-  output logic                         half_o,
-  output logic                         last_o,
-  output logic signed [26:0]           acc_o    [DwLanes]
+  output logic                         valid_o,   // a beat leaves
+  output logic                         half_o,    // of lanes 8-15: its words are done
+  output logic                         two_o,     // it works on two words
+  output logic                         result_o,  // it is part of a result word
+  output logic                         two_result_o,  // of two
+  output logic                         last_o,    // the (second) word is the instruction's last
+  output logic signed [26:0]           acc_o    [DwLanes]  // two words: lane 8 on is the second's
 );
 
   import hao_pkg::*;
 
-  localparam int unsigned Halves = Lanes / DwLanes;
-  localparam int unsigned Stages = 4;
+  localparam bit          Pairs  = DwLanes == 16;
+  localparam int unsigned Stages = Pairs ? 7 : 4;
 
   if (DwLanes != 8 && DwLanes != 16) begin : gen_check
     $error("hao_dw_core: DwLanes must be 8 or 16, not %0d", DwLanes);
   end
-
-  typedef struct packed {
-    logic first;
-    logic last;
-    logic half;
-    logic max;
-    logic sum;
-  } tag_t;
 
   // What belongs to a request waits for the answer.
   typedef struct packed {
@@ -73,62 +65,33 @@ module hao_dw_core #(
     end
   end
 
-  assign mark        = mark_q[WinReadLatency-1];
-  assign take_taps_o = asked_q[WinReadLatency-2] && mark_q[WinReadLatency-2].first;
+  assign mark = mark_q[WinReadLatency-1];
+
+  // Beats.
+  typedef struct packed {
+    logic first;
+    logic last;
+    logic half;
+    logic two;
+    logic max;
+    logic sum;
+  } tag_t;
 
   logic              beat;
-  logic [Taps-1:0]   live;
-  logic [7:0]        value  [DwLanes][Taps];
-  logic signed [7:0] weight [DwLanes][Taps];
   tag_t              tag_in;
-
-  if (Halves == 1) begin : gen_whole
-    assign beat   = valid_i;
-    assign live   = mark.live;
-    assign weight = weight_i;
-    assign tag_in = '{first: mark.first, last: mark.last, half: 1'b0, max: mode_i == DwMax,
-                      sum: mode_i == DwSum};
-    for (genvar l = 0; l < DwLanes; l++) begin : gen_lane
-      for (genvar t = 0; t < Taps; t++) begin : gen_tap
-        assign value[l][t] = data_i[t][8*l+:8];
-      end
-    end
-  end else begin : gen_halves
-    logic                 half_q;
-    mark_t                low_mark_q, word_mark;
-    logic [8*DwLanes-1:0] data_q [Taps];
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-      if (!rst_ni) half_q <= 1'b0;
-      else         half_q <= valid_i && !clear_i;
-    end
-    always_ff @(posedge clk_i) begin
-      if (valid_i) low_mark_q <= mark;
-    end
-    assign beat      = valid_i || half_q;
-    assign word_mark = half_q ? low_mark_q : mark;
-    assign live      = word_mark.live;
-    assign tag_in    = '{first: word_mark.first, last: word_mark.last, half: half_q,
-                         max: mode_i == DwMax, sum: mode_i == DwSum};
-    for (genvar t = 0; t < Taps; t++) begin : gen_tap
-      always_ff @(posedge clk_i) begin
-        if (valid_i) data_q[t] <= data_i[t][WordBits-1-:8*DwLanes];
-      end
-      for (genvar l = 0; l < DwLanes; l++) begin : gen_lane
-        assign value[l][t]  = half_q ? data_q[t][8*l+:8] : data_i[t][8*l+:8];
-        assign weight[l][t] = half_q ? weight_i[DwLanes+l][t] : weight_i[l][t];
-      end
-    end
-`ifndef SYNTHESIS
-    assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) valid_i |-> !half_q)
-      else $error("hao_dw_core: a word came while the second half of another was in work");
-`endif
-  end
-
-  // Control of the beat in every stage.
+  logic signed [7:0] weight [8][Taps];
   logic [Stages-1:0] valid_q, step;
   tag_t              tag_q [Stages];
 
-  assign step = {valid_q[Stages-2:0], beat};
+  assign tag_in.max = mode_i == DwMax;
+  assign tag_in.sum = mode_i == DwSum;
+  assign step       = {valid_q[Stages-2:0], beat};
+
+  for (genvar l = 0; l < 8; l++) begin : gen_weight
+    for (genvar t = 0; t < Taps; t++) begin : gen_tap
+      assign weight[l][t] = tag_in.half ? weight_i[8+l][t] : weight_i[l][t];
+    end
+  end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni)      valid_q <= '0;
@@ -138,43 +101,132 @@ module hao_dw_core #(
 
   always_ff @(posedge clk_i) begin
     if (step[0]) tag_q[0] <= tag_in;
-    if (step[1]) tag_q[1] <= tag_q[0];
-    if (step[2]) tag_q[2] <= tag_q[1];
-    if (step[3]) tag_q[3] <= tag_q[2];
+    for (int unsigned k = 1; k < Stages; k++) begin
+      if (step[k]) tag_q[k] <= tag_q[k-1];
+    end
   end
 
-  for (genvar l = 0; l < DwLanes; l++) begin : gen_lane
-    hao_dw_lane #(
-      .Halves (Halves),
-      .DspTaps(DspTaps)
-    ) i_lane (
-      .clk_i,
-      .step_i    (step),
-      .max_i     ({tag_q[1].max, tag_q[0].max, tag_in.max}),
-      .add_acc_i (tag_q[2].sum && !tag_q[2].first),
-      .x_signed_i,
-      .live_i    (live),
-      .value_i   (value[l]),
-      .weight_i  (weight[l]),
-      .acc_o     (acc_o[l])
+  if (Pairs) begin : gen_pairs
+    logic [Taps-1:0]   live  [2];
+    logic [7:0]        value [8][2][Taps];
+    logic [Stages-2:0] max;
+
+    // The word that begins an instruction waits for its partner: the taps follow it.
+    assign take_taps_o = valid_i && mark.first;
+
+    hao_dw_pair_front i_front (
+      .clk_i, .rst_ni, .clear_i,
+      .valid_i,
+      .first_i(mark.first),
+      .last_i (mark.last),
+      .live_i (mark.live),
+      .data_i,
+      .beat_o (beat),
+      .half_o (tag_in.half),
+      .first_o(tag_in.first),
+      .last_o (tag_in.last),
+      .two_o  (tag_in.two),
+      .live_o (live),
+      .value_o(value)
     );
+
+    assign max[0] = tag_in.max;
+    for (genvar k = 1; k < Stages - 1; k++) begin : gen_max
+      assign max[k] = tag_q[k-1].max;
+    end
+
+    for (genvar l = 0; l < 8; l++) begin : gen_lane
+      logic signed [26:0] acc [2];
+      hao_dw_pair_lane i_lane (
+        .clk_i,
+        .step_i    (step),
+        .max_i     (max),
+        .add_acc_i (tag_q[Stages-2].sum && !tag_q[Stages-2].first),
+        .add_b_i   (tag_q[Stages-2].sum && tag_q[Stages-2].two),
+        .x_signed_i,
+        .live_i    (live),
+        .value_i   (value[l]),
+        .weight_i  (weight[l]),
+        .acc_o     (acc)
+      );
+      assign acc_o[l]   = acc[0];
+      assign acc_o[8+l] = acc[1];
+    end
+
+`ifndef SYNTHESIS
+    assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                     beat && tag_in.max |-> live[0] != '0 && (!tag_in.two || live[1] != '0))
+      else $error("hao_dw_core: a maximum over no tap");
+`endif
+  end else begin : gen_single
+    logic       half_q;
+    mark_t      low_mark_q, word;
+    logic [63:0] high_q [Taps];
+
+    // The taps must be there with the word.
+    assign take_taps_o = asked_q[WinReadLatency-2] && mark_q[WinReadLatency-2].first;
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) half_q <= 1'b0;
+      else         half_q <= valid_i && !clear_i;
+    end
+    always_ff @(posedge clk_i) begin
+      if (valid_i) low_mark_q <= mark;
+    end
+
+    assign beat         = valid_i || half_q;
+    assign word         = half_q ? low_mark_q : mark;
+    assign tag_in.first = word.first;
+    assign tag_in.last  = word.last;
+    assign tag_in.half  = half_q;
+    assign tag_in.two   = 1'b0;
+
+    for (genvar t = 0; t < Taps; t++) begin : gen_tap
+      always_ff @(posedge clk_i) begin
+        if (valid_i) high_q[t] <= data_i[t][127:64];
+      end
+    end
+
+    for (genvar l = 0; l < 8; l++) begin : gen_lane
+      logic [7:0] value [Taps];
+      for (genvar t = 0; t < Taps; t++) begin : gen_value
+        assign value[t] = half_q ? high_q[t][8*l+:8] : data_i[t][8*l+:8];
+      end
+      hao_dw_lane i_lane (
+        .clk_i,
+        .step_i    (step),
+        .max_i     ({tag_q[1].max, tag_q[0].max, tag_in.max}),
+        .add_acc_i (tag_q[2].sum && !tag_q[2].first),
+        .x_signed_i,
+        .live_i    (word.live),
+        .value_i   (value),
+        .weight_i  (weight[l]),
+        .acc_o     (acc_o[l])
+      );
+    end
+
+`ifndef SYNTHESIS
+    assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) valid_i |-> !half_q)
+      else $error("hao_dw_core: a word came while the second half of another was in work");
+    assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                     beat && tag_in.max |-> word.live != '0)
+      else $error("hao_dw_core: a maximum over no tap");
+`endif
   end
 
-  assign take_requant_o = valid_q[2] && tag_q[2].first && !tag_q[2].half;
-  assign valid_o        = valid_q[3];
-  assign word_o         = valid_q[3] && (Halves == 1 || tag_q[3].half);
-  assign result_o       = !tag_q[3].sum || tag_q[3].last;
-  assign half_o         = tag_q[3].half;
-  assign last_o         = tag_q[3].last;
+  assign take_requant_o = valid_q[Stages-2] && tag_q[Stages-2].first && !tag_q[Stages-2].half;
+  assign valid_o        = valid_q[Stages-1];
+  assign half_o         = tag_q[Stages-1].half;
+  assign two_o          = tag_q[Stages-1].two;
+  assign result_o       = !tag_q[Stages-1].sum || tag_q[Stages-1].last;
+  assign two_result_o   = tag_q[Stages-1].two && !tag_q[Stages-1].sum;
+  assign last_o         = tag_q[Stages-1].last;
 
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    valid_i == asked_q[WinReadLatency-1])
     else $error("hao_dw_core: the window answered at another time than after %0d cycles",
                 WinReadLatency);
-  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
-                   beat && tag_in.max |-> live != '0)
-    else $error("hao_dw_core: a maximum over no tap");
 `endif
 
 endmodule

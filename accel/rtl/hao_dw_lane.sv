@@ -1,11 +1,7 @@
-// One channel of the depthwise core: nine products and their sum, or the largest of nine values,
-// then the accumulator of SUM. Four stages; step_i[k] moves stage k, so an idle lane stands still.
-//
-// With Halves = 2 the lane serves two channels in turn and keeps two accumulators.
-module hao_dw_lane #(
-  parameter int unsigned Halves  = 1,
-  parameter int unsigned DspTaps = 9  // taps 0 to DspTaps - 1 multiply in DSPs, the others in LUTs
-) (
+// One channel of the single-word depthwise core: nine products and their sum, or the largest of
+// nine values, then the accumulator of SUM. Four stages; step_i[k] moves stage k, so an idle lane
+// stands still. The lane serves two channels in turn; beats of the channels alternate.
+module hao_dw_lane (
   input  logic                     clk_i,
   input  logic [3:0]               step_i,
   input  logic [2:0]               max_i,       // of the beat entering stages 0 to 2
@@ -19,20 +15,12 @@ module hao_dw_lane #(
 
   import hao_pkg::*;
 
-  if (Halves != 1 && Halves != 2) begin : gen_check
-    $error("hao_dw_lane: Halves must be 1 or 2, not %0d", Halves);
-  end
-
-  if (DspTaps > Taps) begin : gen_check_taps
-    $error("hao_dw_lane: DspTaps must be at most %0d, not %0d", Taps, DspTaps);
-  end
-
   logic signed [16:0] product_q [Taps];
   logic signed [8:0]  row_max_q [3];
   logic signed [8:0]  max_q;
   logic signed [18:0] row_sum_q [3];
   logic signed [20:0] total_q;
-  logic signed [26:0] acc_q, acc_before;
+  logic signed [26:0] acc_q, other_q;  // other_q: the other channel's sum
 
   function automatic logic signed [8:0] largest(logic signed [8:0] a, logic signed [8:0] b,
                                                 logic signed [8:0] c);
@@ -52,28 +40,9 @@ module hao_dw_lane #(
   endfunction
 
   for (genvar t = 0; t < Taps; t++) begin : gen_tap
-`ifdef SYNTHESIS
-    logic signed [16:0] product;
-    if (t < DspTaps) begin : gen_dsp
-      (* use_dsp = "yes" *) logic signed [16:0] wide;
-      assign wide    = extend(x_signed_i, value_i[t]) * weight_i[t];
-      assign product = wide;
-    end else begin : gen_lut
-      hao_lut_multiplier i_multiplier (
-        .a_i      (extend(x_signed_i, value_i[t])),
-        .b_i      (weight_i[t]),
-        .product_o(product)
-      );
-    end
-    always_ff @(posedge clk_i) begin
-      if (step_i[0] && !max_i[0]) product_q[t] <= product;
-    end
-`else
-    // both forms give one result (tests/rtl/test_dw.py tries every pair); this one simulates fast
     always_ff @(posedge clk_i) begin
       if (step_i[0] && !max_i[0]) product_q[t] <= extend(x_signed_i, value_i[t]) * weight_i[t];
     end
-`endif
   end
 
   for (genvar i = 0; i < 3; i++) begin : gen_row
@@ -95,25 +64,19 @@ module hao_dw_lane #(
       total_q <= max_i[2] ? 21'(max_q)
                           : 21'(row_sum_q[0]) + 21'(row_sum_q[1]) + 21'(row_sum_q[2]);
     end
-    if (step_i[3]) acc_q <= (add_acc_i ? acc_before : '0) + 27'(total_q);
+    if (step_i[3]) acc_q <= (add_acc_i ? other_q : '0) + 27'(total_q);
   end
 
-  if (Halves == 2) begin : gen_two
-    logic signed [26:0] other_q;  // the other channel's, beats alternate
-    always_ff @(posedge clk_i) begin
-      if (step_i[3]) other_q <= acc_q;
-    end
-    assign acc_before = other_q;
-  end else begin : gen_one
-    assign acc_before = acc_q;
+  always_ff @(posedge clk_i) begin
+    if (step_i[3]) other_q <= acc_q;
   end
 
   assign acc_o = acc_q;
 
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) step_i[3] && add_acc_i |->
-                   28'(acc_before) + 28'(total_q) >= -28'sd67108864 &&
-                   28'(acc_before) + 28'(total_q) < 28'sd67108864)
+                   28'(other_q) + 28'(total_q) >= -28'sd67108864 &&
+                   28'(other_q) + 28'(total_q) < 28'sd67108864)
     else $error("hao_dw_lane: a sum needs more than 27 bits");
 `endif
 

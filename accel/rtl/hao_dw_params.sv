@@ -53,7 +53,8 @@ module hao_dw_params #(
   } requant_t;
 
   // Reading: nine words of taps, then eight of requantization.
-  logic                  pending_q, reading_q, held_q, loaded_q, begin_read, taps_read;
+  logic                  pending_q, reading_q, held_q, held_requant_q, loaded_q, begin_read;
+  logic                  taps_read, ask;
   logic [CountWidth-1:0] asked_q, stored_q;
   logic [AddrWidth-1:0]  param_addr_q, rd_addr_q;
   logic [Latency-1:0]    answer_q;
@@ -65,6 +66,7 @@ module hao_dw_params #(
   assign begin_read = pending_q && !held_q;
   assign taps_read  = 32'(asked_q) == Taps - 1;
   assign loaded_o   = loaded_q;
+  assign ask        = reading_q && (32'(asked_q) < Taps || !held_requant_q);
 
   hao_ram #(
     .Width  (WordBits),
@@ -75,28 +77,30 @@ module hao_dw_params #(
     .wr_en_i  (buf_wr_valid_i && buf_wr_target_i == TargetParam),
     .wr_addr_i(AddrWidth'(buf_wr_addr_i)),
     .wr_data_i(buf_wr_data_i),
-    .rd_en_i  (reading_q),
+    .rd_en_i  (ask),
     .rd_addr_i(rd_addr_q),
     .rd_data_o(word)
   );
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      pending_q <= 1'b0;
-      reading_q <= 1'b0;
-      held_q    <= 1'b0;
-      loaded_q  <= 1'b0;
-      answer_q  <= '0;
-      asked_q   <= '0;
-      stored_q  <= '0;
+      pending_q      <= 1'b0;
+      reading_q      <= 1'b0;
+      held_q         <= 1'b0;
+      held_requant_q <= 1'b0;
+      loaded_q       <= 1'b0;
+      answer_q       <= '0;
+      asked_q        <= '0;
+      stored_q       <= '0;
     end else if (clear_i) begin
-      pending_q <= 1'b0;
-      reading_q <= 1'b0;
-      held_q    <= 1'b0;
-      loaded_q  <= 1'b0;
-      answer_q  <= '0;
-      asked_q   <= '0;
-      stored_q  <= '0;
+      pending_q      <= 1'b0;
+      reading_q      <= 1'b0;
+      held_q         <= 1'b0;
+      held_requant_q <= 1'b0;
+      loaded_q       <= 1'b0;
+      answer_q       <= '0;
+      asked_q        <= '0;
+      stored_q       <= '0;
     end else begin
       if (load_i) pending_q <= 1'b1;
       else if (begin_read) pending_q <= 1'b0;
@@ -105,17 +109,19 @@ module hao_dw_params #(
         asked_q   <= '0;
         stored_q  <= '0;
       end else begin
-        if (reading_q) begin
+        if (ask) begin
           asked_q <= asked_q + CountWidth'(1);
           if (32'(asked_q) == DwParamWords - 1) reading_q <= 1'b0;
         end
         if (answer_q[Latency-1]) stored_q <= stored_q + CountWidth'(1);
       end
-      answer_q <= {answer_q[Latency-2:0], reading_q};
+      answer_q <= {answer_q[Latency-2:0], ask};
       if (start_i) loaded_q <= 1'b0;
       else if (answer_q[Latency-1] && 32'(stored_q) == DwParamWords - 1) loaded_q <= 1'b1;
       if (start_i) held_q <= 1'b1;
       else if (take_taps_i) held_q <= 1'b0;
+      if (start_i) held_requant_q <= 1'b1;
+      else if (take_requant_i) held_requant_q <= 1'b0;
     end
   end
 
@@ -128,7 +134,7 @@ module hao_dw_params #(
       next_hi_q     <= instr_i.hi;
     end
     if (begin_read) rd_addr_q <= param_addr_q + AddrWidth'(RequantWords);
-    else if (reading_q) rd_addr_q <= taps_read ? param_addr_q : rd_addr_q + AddrWidth'(1);
+    else if (ask) rd_addr_q <= taps_read ? param_addr_q : rd_addr_q + AddrWidth'(1);
   end
 
   // The waiting set. Its two halves are overwritten at different times, as they are taken.

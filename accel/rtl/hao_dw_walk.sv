@@ -4,7 +4,8 @@
 // (column), 3y mod 11 (row bank), the ring slot of the row and the row's address; all advance by
 // small additions. The outputs belong to the pixel that leaves with fire_o.
 module hao_dw_walk #(
-  parameter int unsigned Pace = 1
+  parameter int unsigned Pace  = 1,
+  parameter bit          Pairs = 1'b0  // a last pixel without a partner is followed by a free cycle
 ) (
   input  logic               clk_i,
   input  logic               rst_ni,
@@ -39,7 +40,8 @@ module hao_dw_walk #(
     $error("hao_dw_walk: Pace must be 1 or 2, not %0d", Pace);
   end
 
-  logic        active_q, first_q, wide_q, deform_q, sum_q, offset_q, wait_q, row_end, wrap;
+  logic        active_q, first_q, wide_q, deform_q, sum_q, offset_q, wait_q, odd_q;
+  logic        row_end, wrap;
   logic [15:0] last_x_q, left_q, rows_q, disp_addr_q;
   logic [7:0]  ring_q, pitch_q, slot_q;
   logic [8:0]  slot_sum;
@@ -72,13 +74,14 @@ module hao_dw_walk #(
     end else begin
       if (start_i) active_q <= 1'b1;
       else if (fire_o && last_o) active_q <= 1'b0;
-      wait_q <= Pace == 2 && fire_o;
+      wait_q <= fire_o && (Pace == 2 || (Pairs && last_o && !odd_q));
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (start_i) begin
       first_q     <= 1'b1;
+      odd_q       <= 1'b0;
       wide_q      <= instr_i.stride == 4'd2;
       deform_q    <= instr_i.deform;
       sum_q       <= instr_i.mode == DwSum;
@@ -99,6 +102,7 @@ module hao_dw_walk #(
       row_addr_q  <= row_addr_i;
     end else if (fire_o) begin
       first_q     <= 1'b0;
+      odd_q       <= !odd_q;
       disp_addr_q <= disp_addr_q + 16'd1;
       if (row_end) begin
         left_q     <= last_x_q;
