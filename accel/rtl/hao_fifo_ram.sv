@@ -1,6 +1,5 @@
 // Large first-in first-out buffer in block RAM. A word reaches the output three cycles after it
-// enters; from then on one word a cycle. Capacity is Depth words in the memory and three behind
-// it.
+// enters; from then on one word a cycle. Capacity is Depth words in the memory and four behind it.
 module hao_fifo_ram #(
   parameter int unsigned Width = 128,
   parameter int unsigned Depth = 256  // a power of two
@@ -17,23 +16,23 @@ module hao_fifo_ram #(
 );
 
   localparam int unsigned AddrWidth = $clog2(Depth);
-  localparam int unsigned Behind    = 3;
+  localparam int unsigned Behind    = 4;  // one more than the way from memory to output
 
   if (Depth < 2 || (Depth & (Depth - 1)) != 0) begin : gen_check
     $error("hao_fifo_ram: Depth must be a power of two");
   end
 
   logic [AddrWidth:0] wr_ptr_q, rd_ptr_q;
-  logic [1:0]         behind_q;  // words read from the memory and not yet taken
+  logic [2:0]         behind_q;  // words read from the memory and not yet taken
   logic               push, fetch, fetched_q, pop;
   logic [Width-1:0]   fetched_data;
   logic               tail_ready;
-  logic [1:0]         tail_level;
+  logic [2:0]         tail_level;
 
   assign in_ready_o = (wr_ptr_q - rd_ptr_q) != (AddrWidth+1)'(Depth);
   assign push       = in_valid_i && in_ready_o;
   assign pop        = out_valid_o && out_ready_i;
-  assign fetch      = (wr_ptr_q != rd_ptr_q) && (32'(behind_q) < Behind || pop);
+  assign fetch      = (wr_ptr_q != rd_ptr_q) && 32'(behind_q) != Behind;
 
   hao_ram #(
     .Width  (Width),
@@ -79,7 +78,7 @@ module hao_fifo_ram #(
     end else begin
       if (push)  wr_ptr_q <= wr_ptr_q + (AddrWidth+1)'(1);
       if (fetch) rd_ptr_q <= rd_ptr_q + (AddrWidth+1)'(1);
-      behind_q  <= behind_q + 2'(fetch) - 2'(pop);
+      behind_q  <= behind_q + 3'(fetch) - 3'(pop);
       fetched_q <= fetch;
     end
   end
@@ -88,7 +87,7 @@ module hao_fifo_ram #(
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) fetched_q |-> tail_ready)
     else $error("hao_fifo_ram: the output stage overflowed");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
-                   behind_q == tail_level + 2'(fetched_q))
+                   behind_q == tail_level + 3'(fetched_q))
     else $error("hao_fifo_ram: miscounted words behind the memory");
 `else
   logic unused;

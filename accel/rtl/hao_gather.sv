@@ -88,18 +88,26 @@ module hao_gather
   logic [2:0]                 req_slot_q;
   logic [3:0]                 req_phase_q;       // row number modulo the stride
   logic                       req_done_q, row_wanted, row_room, order_ready, step;
+  logic                       looked_q, wanted_q, room_q;  // the comparisons, one cycle later
 
   assign row_wanted   = req_row_q >= 0 && req_row_q < RowBits'(instr_q.in_h) &&
                         req_phase_q < instr_q.kernel;
   assign row_room     = req_row_q < top_q + signed'(RowBits'(Rows));
-  assign req_valid_o  = state_q == Run && !req_done_q && row_wanted && row_room && order_ready;
+  assign req_valid_o  = looked_q && wanted_q && room_q && order_ready;
   assign req_addr_o   = row_addr_q;
   assign req_words_o  = 16'((17'(instr_q.in_w) + 17'd3) >> 2);
-  assign step         = state_q == Run && !req_done_q &&
-                        (!row_wanted || (req_valid_o && req_ready_i));
+  assign step         = looked_q && (!wanted_q || (req_valid_o && req_ready_i));
   assign requesting_o = state_q == Multiply || state_q == Begin || (state_q == Run && !req_done_q);
 
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni)      looked_q <= 1'b0;
+    else if (clear_i) looked_q <= 1'b0;
+    else              looked_q <= state_q == Run && !req_done_q && !step;
+  end
+
   always_ff @(posedge clk_i) begin
+    wanted_q <= row_wanted;
+    room_q   <= row_room;
     unique case (state_q)
       Idle: if (start_valid_i) begin
         instr_q       <= ldi_instr_t'(instr_i);
@@ -254,6 +262,9 @@ module hao_gather
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    finish |-> req_done_q && !row_valid)
     else $error("hao_gather: finished before its rows");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   req_valid_o && !req_ready_i |=> req_valid_o && $stable(req_addr_o))
+    else $error("hao_gather: a request changed while it waited");
 `endif
   logic unused;
   assign unused = ^row_level;

@@ -16,4 +16,4 @@ def test_fifo(depth: int, fall_through: int) -> None:
 @pytest.mark.parametrize("depth", [64])
 def test_fifo_ram(depth: int) -> None:
     parameters = {"Width": 128, "Depth": depth}
-    assert simulate("hao_fifo_ram", "cocotb_fifo", parameters=parameters, settings={"HAO_CAPACITY": str(depth + 3)}) == 2
+    assert simulate("hao_fifo_ram", "cocotb_fifo", parameters=parameters, settings={"HAO_CAPACITY": str(depth + 4)}) == 2
