@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -143,7 +144,7 @@ def _build(runner: Any, top: str, sources: Sequence[Path], code: Sequence[Path],
 def _test(runner: Any, top: str, test_module: str, folder: Path, seed: int, settings: Mapping[str, str]) -> int:
     from cocotb_tools.check_results import get_results
 
-    work = Path(tempfile.mkdtemp(prefix="run-", dir=folder))  # stays, so that its log can be read after a failure
+    work = Path(tempfile.mkdtemp(prefix="run-", dir=folder))  # stays after a failure, so that its log can be read
     log = work / "sim.log"
     # the runner hands sys.path on to the simulator's interpreter
     sys.path.insert(0, str(BENCHES))
@@ -164,6 +165,7 @@ def _test(runner: Any, top: str, test_module: str, folder: Path, seed: int, sett
         sys.path.remove(str(BENCHES))
     if failed or not ran:
         raise SimulationError(f"{failed} of {ran} tests of {test_module} failed on {top}: {_first_error(log)}", f"the log is {log}")
+    shutil.rmtree(work)
     return int(ran)
 
 
