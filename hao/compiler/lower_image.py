@@ -86,7 +86,10 @@ def lower_image_conv(
     bias = scaling.bias - (weight.sum(axis=(2, 3)) @ mean)
     folded = Scaling(bias, scaling.multiplier, scaling.shift, scaling.lo, scaling.hi)
     kernel = int(weight.shape[2])
-    bits = 4 if int(weight.min()) >= -8 and int(weight.max()) <= 7 and node.weight_bits <= 4 else 8
+    low, high = int(weight.min()), int(weight.max())
+    if low < -128 or high > 127:
+        raise CompileError(f"{node.name} reads a channel of the image twice; the weights' sum reaches {low}..{high}", "weights have 8 bits")
+    bits = 4 if low >= -8 and high <= 7 and node.weight_bits <= 4 else 8
     if kernel in (1, 3) and node.pad <= 1 and node.stride <= 4 and kernel * kernel * channels <= _PLANES * LANES:
         load = gather(node.name, image, kernel, node.stride, node.pad, output.height, output.width)
         lanes = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1, 1, 1)
