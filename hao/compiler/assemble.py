@@ -52,7 +52,7 @@ def _list_requests(drafts: Sequence[Draft]) -> list[Request]:
     return requests
 
 
-def _rings(drafts: Sequence[Draft], config: EngineConfig, dram: DramBuilder) -> dict[LoadTarget, Ring]:
+def _rings(drafts: Sequence[Draft], config: EngineConfig, dram: DramBuilder, blank: bool) -> dict[LoadTarget, Ring]:
     wanted = {
         LoadTarget.LIST: _list_requests(drafts),
         LoadTarget.PARAM: [Request(at, d.params) for at, d in enumerate(drafts) if d.params is not None],
@@ -65,7 +65,7 @@ def _rings(drafts: Sequence[Draft], config: EngineConfig, dram: DramBuilder) -> 
     }
     rings = {}
     for target, requests in wanted.items():
-        rings[target] = Ring(target, sizes[target], max(1, sizes[target] // 4), _HOIST, dram)
+        rings[target] = Ring(target, sizes[target], max(1, sizes[target] // 4), _HOIST, dram, blank and target is not LoadTarget.LIST)
         rings[target].run(requests)
     return rings
 
@@ -90,14 +90,14 @@ def _ring_instruction(load: RingLoad) -> Instruction:
     )
 
 
-def assemble(emitted: Emitted, config: EngineConfig, input_bytes: int) -> Assembled:
-    """Make the program of drafts whose buffers have addresses.
+def assemble(emitted: Emitted, config: EngineConfig, input_bytes: int, *, blank: bool = False) -> Assembled:
+    """Make the program of drafts whose buffers have addresses; ``blank`` leaves weights and parameters out, for estimates.
 
     Raises:
         CompileError: a blob does not fit its ring, a value does not fit its field, or the program is too long.
     """
     drafts, dram = emitted.drafts, DramBuilder()
-    rings = _rings(drafts, config, dram)
+    rings = _rings(drafts, config, dram, blank)
     loads = sorted((load for ring in rings.values() for load in ring.loads), key=lambda load: load.before)
     program: list[Instruction] = []
     steps: list[int] = []

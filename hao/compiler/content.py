@@ -38,11 +38,13 @@ def _tile_data(layout: Layout, op: DenseOp, channels: dict[int, int], planes: tu
     kernel = op.kernel
     tiles = np.zeros((kernel * kernel, len(planes), LANES, LANES), np.int64)
     index = {plane: at for at, plane in enumerate(planes)}
+    places = [layout.place[ref] for ref in op.inputs]
+    columns = np.array([at for at, (plane, _) in enumerate(places) if plane in index], np.int64)
+    at_plane = np.array([index[places[at][0]] for at in columns], np.int64)
+    at_lane = np.array([places[at][1] for at in columns], np.int64)
     outs, lanes = np.array(list(channels.values())), np.array(list(channels))
-    for column, ref in enumerate(op.inputs):
-        plane, lane = layout.place[ref]
-        if plane in index:
-            tiles[:, index[plane], lanes, lane] = op.weight[outs, column].reshape(len(outs), -1).T
+    part = op.weight[outs[:, None], columns].reshape(len(outs), len(columns), -1)
+    tiles[:, at_plane[None, :], lanes[:, None], at_lane[None, :]] = part.transpose(2, 0, 1)
     return pack_tiles(tiles, op.bits)
 
 

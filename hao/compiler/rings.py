@@ -49,10 +49,12 @@ class Ring:
         batch: most words that one LOAD brings for several blobs.
         hoist: drafts by which a LOAD may precede its first use.
         dram: where blobs are put when they are first loaded.
+        blank: put zeros in their place, to see where LOADs go and how long they take.
     """
 
-    def __init__(self, target: LoadTarget, words: int, batch: int, hoist: int, dram: DramBuilder) -> None:
+    def __init__(self, target: LoadTarget, words: int, batch: int, hoist: int, dram: DramBuilder, blank: bool = False) -> None:
         self._target, self._words, self._batch, self._hoist, self._dram = target, words, batch, hoist, dram
+        self._blank = blank
         self._head = 0
         self._resident: list[_Resident] = []
         self._offsets: dict[Blob, int] = {}
@@ -104,7 +106,7 @@ class Ring:
     def _load(self, at: int, batch: list[Blob]) -> None:
         for blob in batch:
             if blob not in self._offsets:
-                data = blob.data()
+                data = bytes(blob.words * WORD_BYTES) if self._blank else blob.data()
                 assert len(data) == blob.words * WORD_BYTES
                 self._offsets[blob] = self._dram.add(data)
         total, start = sum(blob.words for blob in batch), self._head

@@ -14,13 +14,15 @@ from hao.compiler.layout import place
 from hao.compiler.ops import Lowered
 from hao.compiler.plan import Plan, Segment, make_plan
 from hao.compiler.timing import schedule
-from hao.compiler.tune import ordered, overlapped, spilled
+from hao.compiler.tune import moved, ordered, overlapped, spilled
 from hao.engine.config import EngineConfig
 from hao.errors import CompileError
 
 _STRIPES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _LONGEST = 10
 _FACTORS = (2, 3, 4)
+_MOVES = 12
+"""Orders tried in search of a better one."""
 _ATTEMPTS, _FEWER = 400, 80
 """Trials for plans that spill, and for those that need not."""
 
@@ -129,16 +131,52 @@ def _refined(plan: Plan, emitted: Emitted, config: EngineConfig) -> Iterator[tup
                 yield finer, drafts
 
 
+class _Best:
+    """The plan with the fewest estimated cycles so far."""
+
+    def __init__(self, lowered: Lowered, config: EngineConfig) -> None:
+        self._config, self._input = config, lowered.image[1] * lowered.image[3]
+        self.plan: Plan | None = None
+        self.cycles = 0
+
+    def offer(self, plan: Plan, emitted: Emitted) -> bool:
+        """Take the plan if it is better; whether it was."""
+        cycles = schedule(assemble(emitted, self._config, self._input, blank=True).program, self._config).total
+        better = self.plan is None or cycles < self.cycles
+        if better:
+            self.plan, self.cycles = plan, cycles
+        return better
+
+
+def _moves(best: _Best, lowered: Lowered, config: EngineConfig) -> None:
+    """Improve the order of steps by single moves, while that helps."""
+    left = _MOVES
+    improved = True
+    while improved and left > 0 and best.plan is not None and not best.plan.spilled:
+        improved = False
+        for order in moved(best.plan, lowered.ops):
+            left -= 1
+            best.plan.layout.ops = order
+            trial = make_plan(best.plan.layout, lowered.outputs)
+            trial = replace(trial, segments=overlapped(trial))
+            emitted, failure = _attempt(trial, config)
+            if failure is None and spread(emitted.drafts, config) is None and best.offer(trial, emitted):
+                improved = True
+                break
+            if left <= 0:
+                break
+
+
 def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
     """Find the plan with the fewest estimated cycles among those that fit.
 
     Raises:
         CompileError: none fits; the layer, the memory and its size are named.
     """
-    best: tuple[int, Plan] | None = None
+    best = _Best(lowered, config)
     refused: CompileError | None = None
     for variant in chain(_variants(lowered, config), _spilling(lowered, config)):
-        if best is not None and variant.spilled:
+        if best.plan is not None and variant.spilled:
             break
         try:
             fitted = _fitted(variant, config, _ATTEMPTS if variant.spilled else _FEWER)
@@ -146,16 +184,14 @@ def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
             refused = refused or error
             continue
         for plan, emitted in _refined(*fitted, config):
-            cycles = schedule(assemble(emitted, config, lowered.image[1] * lowered.image[3]).program, config).total
-            if best is None or cycles < best[0]:
-                best = (cycles, plan)
-    if best is None:
+            best.offer(plan, emitted)
+    if best.plan is None:
         assert refused is not None
         raise refused
-    plan = best[1]
-    emitted = emit(plan, config)
+    _moves(best, lowered, config)
+    emitted = emit(best.plan, config)
     spread(emitted.drafts, config)
-    return plan, emitted
+    return best.plan, emitted
 
 
 def _refusal(failure: Failure, config: EngineConfig) -> CompileError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hao.compiler.layout import Layout
@@ -89,6 +89,22 @@ def _sunk(order: list[int], lanewise: set[int], needs: list[set[int]]) -> list[i
         else:
             result.append(n)
     return [*result, *waiting]
+
+
+def moved(plan: Plan, original: Sequence[Op]) -> Iterator[list[Op]]:
+    """Orders in which one dense step that was brought forward goes back behind one of the striped pairs that follow it."""
+    rank = {op.output: at for at, op in enumerate(original)}
+    pairs = {s.stop for s in plan.segments if s.stop - s.start > 1}
+    for number, step in enumerate(plan.steps):
+        if not isinstance(step.op, DenseOp) or any(s.start <= number < s.stop and s.stop - s.start > 1 for s in plan.segments):
+            continue
+        readers = set().union(*(plan.use[p].readers for p in plan.layout.planes_of_value(step.op.output)))
+        last = min(readers, default=len(plan.steps))
+        passed = any(rank.get(other.op.output, -1) < rank.get(step.op.output, -1) for other in plan.steps[number + 1 :])
+        for stop in sorted(pairs):
+            if passed and number + 1 < stop <= last:
+                steps = [*plan.steps[:number], *plan.steps[number + 1 : stop], step, *plan.steps[stop:]]
+                yield list(_with_feeders(steps))
 
 
 def _with_feeders(steps: Iterable[Step]) -> Iterator[Op]:

@@ -17,6 +17,7 @@ from hao.ir.builder import RandomBuilder, random_image
 from hao.ir.graph import Graph, Upsample
 from hao.ir.random_graph import MOTIFS, random_graph
 from hao.ir.reference import execute
+from hao.models import zoo
 from hao.models.integer_codenet import random_codenet
 
 
@@ -86,6 +87,11 @@ def test_codenet_fits_ultra96_and_is_exact() -> None:
     assert compared > 1_000_000
     assert len(taps) > 50_000
     assert sum(i.opcode is Opcode.LDI for i in done.assembled.program) >= 1
+
+
+@pytest.mark.parametrize("config", CI_CONFIGS.values(), ids=CI_CONFIGS.keys())
+def test_the_digits_network(config: EngineConfig) -> None:
+    assert run_checked(zoo.load("digits-w4a8"), config)[2] > 1000
 
 
 def test_displacements_at_their_bounds() -> None:
