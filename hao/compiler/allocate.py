@@ -66,7 +66,7 @@ class _Arena:
         yield last
         part = self._touched[low:high]
         edges = np.flatnonzero(np.diff(part)) + low + 1
-        yield from (int(edge) for edge in edges[:64] if edge <= last)
+        yield from (int(edge) for edge in edges[:24] if edge <= last)
 
     def place(self, buffer: Buffer, at: int) -> int | None:
         """Give ``buffer``, first used by draft ``at``, an address; None and the free words are known when nothing fits."""
