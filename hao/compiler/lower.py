@@ -270,6 +270,8 @@ class Lowering:
         return copy
 
     def _max_pool(self, node: MaxPool) -> View:
+        if self._types[node.inputs[0]].bits > 8:
+            raise CompileError(f"{node.name}: pools the image, whose mean is not zero", "pool behind the first layer, or use mean 0")
         taken = window_taps(node.kernel, node.pad, node.stride)
         if taken is None:
             raise CompileError(
