@@ -107,22 +107,17 @@ module hao_mac_array #(
     return 8'(signed'(word[4*number+:4]));
   endfunction
 
-  (* ram_style = "registers" *) logic signed [7:0] shadow_q [16][PO];
+  // Registers one by one: indexed writes would cost a multiplexer a bit.
+  logic signed [7:0] shadow_q [16][PO];
 
   for (genvar l = 0; l < 16; l++) begin : gen_shadow
     localparam int unsigned K = l % Chain;
-    localparam int unsigned RowWidth = $clog2(PO);
-    logic [RowWidth-1:0] row;
-    logic [RowWidth-2:0] pair;
-    assign row  = wk_index[K][RowWidth-1:0];
-    assign pair = wk_index[K][RowWidth-2:0];
-    always_ff @(posedge clk_i) begin
-      if (wk_valid[K]) begin
-        if (wk_w8[K]) begin
-          shadow_q[l][row] <= wk_data[K][8*l+:8];
-        end else begin
-          shadow_q[l][{pair, 1'b0}] <= nibble(wk_data[K], l);
-          shadow_q[l][{pair, 1'b1}] <= nibble(wk_data[K], 16 + l);
+    for (genvar o = 0; o < PO; o++) begin : gen_row
+      logic hit;
+      assign hit = wk_valid[K] && 32'(wk_index[K]) == (wk_w8[K] ? o : o / 2);
+      always_ff @(posedge clk_i) begin
+        if (hit) begin
+          shadow_q[l][o] <= wk_w8[K] ? wk_data[K][8*l+:8] : nibble(wk_data[K], 16 * (o % 2) + l);
         end
       end
     end
