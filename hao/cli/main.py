@@ -106,6 +106,31 @@ def bench(
 
 
 @app.command()
+def fuzz(
+    cases: Annotated[int, typer.Option(help="random networks", min=0)] = 150,
+    programs: Annotated[int, typer.Option(help="random programs", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="everything follows from it", min=0)] = 1,
+    first: Annotated[int, typer.Option(help="number of the first case", min=0)] = 0,
+    configs: Annotated[str, typer.Option(help="engines' configurations, separated by commas; all when left out")] = "",
+    engines: Annotated[str, typer.Option(help="of executor, csim-native, csim-exact, rtl; all when left out")] = "",
+    stall: Annotated[str, typer.Option(help="chances of a memory stall, of 256, to draw from")] = "0,16,60,120,200",
+    board: _Board = "ultra96v2",
+    out: Annotated[Path, typer.Option(help="folder of the reproducers")] = Path("build/fuzz"),
+    replay: Annotated[Path | None, typer.Option(help="run one reproducer instead")] = None,
+    json: _Json = None,
+) -> None:
+    """Run random networks and programs on every engine, compare every value, shrink what fails."""
+    from hao.cli.fuzz import Options
+    from hao.cli.fuzz import fuzz as run_fuzz
+    from hao.cli.tables import make_console
+    from hao.engine.config import CI_CONFIGS
+    from hao.fuzz.engines import ENGINES
+
+    chosen = (_names(configs) or tuple(CI_CONFIGS), _names(engines) or ENGINES, _names(stall))
+    raise typer.Exit(run_fuzz(Options(cases, programs, seed, first, *chosen, board, out, replay, json), make_console()))
+
+
+@app.command()
 def schema(name: Annotated[str, typer.Argument(help="report or bench")] = "report") -> None:
     """Print the JSON schema of what the commands write."""
     from hao.cli.schema import print_schema

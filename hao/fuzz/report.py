@@ -1,0 +1,137 @@
+"""What a campaign did: counts, speed, and how its cases spread; the JSON that ``hao fuzz --json`` writes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hao.fuzz.case import Case
+from hao.fuzz.outcome import Outcome, Verdict
+from hao.fuzz.programs import ProgramCase
+from hao.ir.graph import Conv, DeformConv, Graph
+from hao.ir.types import infer
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Failure(_Frozen):
+    """A failing case: its seed and index, where and how it failed, and the file that reproduces it (empty: none was written)."""
+
+    case: str
+    configuration: str
+    stage: str
+    message: str
+    reproducer: str = ""
+
+
+class FuzzReport(_Frozen):
+    """A campaign.
+
+    ``cases`` = ``equal`` + ``too_large`` + failures, networks and programs together. ``compared`` counts values held against the
+    reference or the executor, over all engines. ``cpu_seconds`` is processor time by stage; ``refused`` counts refusals of the compiler by
+    reason; ``spread`` counts cases (operators: nodes) by property, networks that were refused included.
+    """
+
+    version: Literal[1] = 1
+    hao_version: str
+    commit: str
+    seed: int
+    first: int
+    engines: tuple[str, ...]
+    cases: int = Field(ge=0)
+    programs: int = Field(ge=0)
+    equal: int = Field(ge=0)
+    too_large: int = Field(ge=0)
+    compared: int = Field(ge=0)
+    cycles: int = Field(ge=0)
+    seconds: float = Field(ge=0)
+    cpu_seconds: dict[str, float]
+    refused: dict[str, int]
+    spread: dict[str, dict[str, int]]
+    failures: tuple[Failure, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Some values were compared and no case failed."""
+        return self.compared > 0 and not self.failures
+
+
+def _bin(value: int, edges: tuple[int, ...]) -> str:
+    low = 1
+    for edge in edges:
+        if value <= edge:
+            return f"{low}-{edge}" if edge > low else f"{edge}"
+        low = edge + 1
+    return f"{low}+"
+
+
+_SIDES, _CHANNELS, _NODES = (1, 2, 4, 8, 16, 24), (1, 2, 7, 8, 15, 16, 31, 48), (2, 4, 8, 16, 24)
+
+
+class Tally:
+    """Counts outcomes as they come."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[Verdict] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.spread: dict[str, Counter[str]] = {}
+        self.failures: list[Failure] = []
+        self.compared = self.cycles = self.programs = 0
+
+    @property
+    def cases(self) -> int:
+        """Cases that have ended."""
+        return sum(self.verdicts.values())
+
+    def _count(self, what: str, values: Iterable[str]) -> None:
+        self.spread.setdefault(what, Counter()).update(values)
+
+    def add(self, case: Case | ProgramCase, outcome: Outcome) -> None:
+        """Count one case that has ended."""
+        self.verdicts[outcome.verdict] += 1
+        self.compared += outcome.compared
+        self.cycles += outcome.cycles
+        for stage, seconds in outcome.seconds.items():
+            self.seconds[stage] += seconds
+        if outcome.verdict is Verdict.TOO_LARGE:
+            self.refused[outcome.signature] += 1
+        self._count("configuration", [case.config])
+        self._count("stall", [str(case.timing.stall)])
+        if isinstance(case, ProgramCase):
+            self.programs += 1
+            self._count("instruction", (i.opcode.name for i in case.program.program))
+            return
+        self._count("origin", [case.origin])
+        self._count("picture", [case.data])
+        self._graph(case.graph)
+
+    def _graph(self, graph: Graph) -> None:
+        types = infer(graph)
+        self._count("nodes", [_bin(len(graph.nodes), _NODES)])
+        for node in graph.nodes:
+            kind = types[node.name]
+            depthwise = isinstance(node, Conv) and node.groups > 1
+            self._count("operator", ["DepthwiseConv" if depthwise else type(node).__name__])
+            self._count("map side", [_bin(max(kind.shape[1:]), _SIDES)])
+            self._count("channels", [_bin(kind.shape[0], _CHANNELS)])
+            self._count("activation", [f"{'s' if kind.signed else 'u'}{kind.bits}"])
+            if isinstance(node, Conv | DeformConv):
+                self._count("weight bits", [str(node.weight_bits)])
+            if isinstance(node, Conv):
+                self._count("kernel", [f"{node.weight.shape[2]}x{node.weight.shape[2]} stride {node.stride}"])
+
+    def report(self, *, version: str, commit: str, seed: int, first: int, engines: tuple[str, ...], seconds: float) -> FuzzReport:
+        """Everything so far."""
+        return FuzzReport(
+            hao_version=version, commit=commit, seed=seed, first=first, engines=engines, cases=self.cases, programs=self.programs,
+            equal=self.verdicts[Verdict.EQUAL], too_large=self.verdicts[Verdict.TOO_LARGE], compared=self.compared, cycles=self.cycles,
+            seconds=seconds, cpu_seconds={name: round(value, 3) for name, value in self.seconds.items()},
+            refused=dict(self.refused.most_common()), spread={name: dict(sorted(each.items())) for name, each in self.spread.items()},
+            failures=tuple(self.failures),
+        )  # fmt: skip
