@@ -22,18 +22,9 @@ module hao_counters
   output logic [31:0]         write_beats_o
 );
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      cycles_o      <= '0;
-      read_beats_o  <= '0;
-      write_beats_o <= '0;
-      for (int unsigned u = 0; u < NumUnits; u++) begin
-        done_o[u]     <= '0;
-        active_o[u]   <= '0;
-        wait_dep_o[u] <= '0;
-        stall_o[u]    <= '0;
-      end
-    end else if (start_i) begin
+  // Both ways to zero are synchronous: an asynchronous reset beside them would cost a LUT a bit.
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || start_i) begin
       cycles_o      <= '0;
       read_beats_o  <= '0;
       write_beats_o <= '0;

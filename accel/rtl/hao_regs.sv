@@ -60,14 +60,10 @@ module hao_regs
   // Write: address and data are taken together.
   logic        write;
   logic [11:0] write_addr;
-  logic [31:0] write_mask;
   logic        bvalid_q;
 
   assign write          = s_axil_awvalid && s_axil_wvalid && (!bvalid_q || s_axil_bready);
   assign write_addr     = {s_axil_awaddr[11:2], 2'b00};
-  for (genvar b = 0; b < 4; b++) begin : gen_mask
-    assign write_mask[8*b+:8] = {8{s_axil_wstrb[b]}};
-  end
   assign s_axil_awready = write;
   assign s_axil_wready  = write;
   assign s_axil_bvalid  = bvalid_q;
@@ -96,7 +92,9 @@ module hao_regs
       if (write && write_addr == RegIrqEnable && s_axil_wstrb[0]) irq_enable_q <= s_axil_wdata[1:0];
       for (int unsigned i = 0; i < Words; i++) begin
         if (write && 32'(write_addr) == 32'(RegProgramCount) + 4 * i) begin
-          word_q[i] <= (word_q[i] & ~write_mask) | (s_axil_wdata & write_mask);
+          for (int unsigned b = 0; b < 4; b++) begin
+            if (s_axil_wstrb[b]) word_q[i][8*b+:8] <= s_axil_wdata[8*b+:8];
+          end
         end
       end
 
