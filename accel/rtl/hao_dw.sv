@@ -89,8 +89,7 @@ module hao_dw #(
 
   assign start     = prep_ready && info_ready && (is_add || loaded) &&
                      (!walk_active || (walk_fire && walk_last)) && (!add_active || add_end);
-  assign start_dw  = start && !is_add;
-  assign start_add = start && is_add;
+  assign {start_dw, start_add} = {start && !is_add, start && is_add};
 
   // Room in the result buffer, and pixels between walk and core.
   logic [$clog2(Depth+1)-1:0] used_q;
@@ -262,8 +261,7 @@ module hao_dw #(
     .add_value_i (add_value),
     .add_mult_i  (add_mult),
     .add_shift_i (add_shift),
-    .add_lo_i    (add_lo),
-    .add_hi_i    (add_hi),
+    .add_lo_i    (add_lo), .add_hi_i(add_hi),
     .word_valid_o(word_valid),
     .word_last_o (word_last),
     .word_o      (word)

@@ -100,4 +100,17 @@ module hao_mul_add #(
     end
   end
 
+`ifndef SYNTHESIS
+  // What the product must be, one stage behind another.
+  logic [Width-1:0] expected_q [3];
+  always_ff @(posedge clk_i) begin
+    if (valid_i) expected_q[0] <= Width'(a_i) * Width'(b_i) + c_i;
+    expected_q[1] <= expected_q[0];
+    expected_q[2] <= expected_q[1];
+  end
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   valid_o |-> product_o == expected_q[Groups <= 2 ? 1 : 2])
+    else $error("hao_mul_add: product %0d, not %0d", product_o, expected_q[Groups <= 2 ? 1 : 2]);
+`endif
+
 endmodule

@@ -20,6 +20,8 @@ from hao.engine.encode import encode_program
 from hao.engine.isa import INSTRUCTION_BYTES, DwMode
 from hao.engine.taps import TAP_DTYPE, TapTrace
 
+NO_STALL = (0, 0, 0, 0)
+"""Cycles of 256 in which FILL's reads, the window's writes, ADD's reads and the result writes are refused."""
 FILL_TAIL = 12
 """Cycles beyond a word a cycle that one FILL may take from its start to its completion."""
 DW_TAIL = 60
@@ -35,6 +37,9 @@ def write_hex(name: str, rows: npt.NDArray[np.generic]) -> None:
     """One line of hexadecimal digits a row of bytes, the last byte first."""
     data = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)[:, ::-1]
     Path(name).write_text("\n".join(bytes(row).hex() for row in data) + "\n", encoding="ascii")
+
+
+Stall = tuple[int, ...]
 
 
 class Bench:
@@ -61,7 +66,7 @@ class Bench:
             await with_timeout(RisingEdge(until), 4_000_000, "ns")
             await RisingEdge(self.dut.clk_i)
 
-    async def load(self, case: Case, stall: int) -> None:
+    async def load(self, case: Case, stall: Stall) -> None:
         """Put the case's program and memories in place."""
         program = case.finish()
         write_hex("fm.hex", case.fm)
@@ -69,7 +74,7 @@ class Bench:
         write_hex("disp.hex", case.disp)
         write_hex("program.hex", np.frombuffer(encode_program(program), np.uint8).reshape(-1, INSTRUCTION_BYTES))
         self.dut.length_i.value = len(program)
-        self.dut.stall_i.value = stall
+        self.dut.stall_i.value = sum(rate << 8 * k for k, rate in enumerate(stall))
         self.dut.seed_i.value = self.rng.getrandbits(32)
         await self.clear()
         await self._pulse(self.dut.load_i, self.dut.loaded_o)
@@ -79,7 +84,7 @@ class Bench:
         self._taps_read += len(data)
         return TapTrace(np.frombuffer(data, TAP_DTYPE))
 
-    async def run(self, case: Case, stall: int = 0) -> int:
+    async def run(self, case: Case, stall: Stall = NO_STALL) -> int:
         """Run a case and compare everything it leaves; the cycles it took."""
         await self.load(case, stall)
         await self._pulse(self.dut.run_i, self.dut.finished_o)
@@ -160,9 +165,9 @@ async def named_cases(dut: Any) -> None:
     await start(dut)
     bench = Bench(dut, random.Random(cocotb.RANDOM_SEED))
     for number, (name, layers) in enumerate(named_layers()):
-        for stall in (0, 70):
+        for turn, stall in enumerate((NO_STALL, (70, 70, 70, 70))):
             for part, group in enumerate(groups(layers)):
-                case = fresh(1000 * cocotb.RANDOM_SEED + 10 * number + 2 * part + (stall > 0))
+                case = fresh(1000 * cocotb.RANDOM_SEED + 10 * number + 2 * part + turn)
                 for layer in group:
                     case.layer(layer)
                 try:
@@ -177,8 +182,8 @@ async def adds(dut: Any) -> None:
     """ADD with all signs, one operand, its own results as operands, among DW instructions."""
     await start(dut)
     bench = Bench(dut, random.Random(cocotb.RANDOM_SEED))
-    for stall in (0, 90):
-        case = fresh(cocotb.RANDOM_SEED + stall)
+    for turn, stall in enumerate((NO_STALL, (90, 90, 90, 90), (0, 0, 0, 230), (0, 0, 200, 0))):
+        case = fresh(cocotb.RANDOM_SEED + turn)
         for signs in ((0, 0), (0, 1), (1, 0), (1, 1)):
             for m2 in (None, 0, 131071):
                 case.add((13, 5), signs, m2=m2)
@@ -225,7 +230,7 @@ async def random_programs(dut: Any) -> None:
                 case.add(size, signs, operands=rng.choice(("source", "results", "in place")))
             else:
                 case.layer(random_layer(rng))
-        await bench.run(case, rng.choice((0, 20, 120, 200)))
+        await bench.run(case, tuple(rng.choice((0, 20, 120, 230)) for _ in range(4)))
     bench.report(2_000)
 
 
@@ -239,7 +244,7 @@ async def soft_reset(dut: Any) -> None:
         broken = fresh(rng.getrandbits(32))
         broken.layer(Map(30, 30, displacements=steady((30, 30), None), up=1))
         broken.add((20, 20), (0, 1))
-        await bench.load(broken, 60)
+        await bench.load(broken, (60, 60, 60, 60))
         await bench._pulse(dut.run_i, None)
         for _ in range(rng.randint(20, 2500)):
             await RisingEdge(dut.clk_i)
@@ -250,7 +255,7 @@ async def soft_reset(dut: Any) -> None:
         case.layer(Map(17, 11, ring=5, stripe=2))
         case.add((8, 8), (1, 1))
         case.layer(Map(12, 12, 2, 1, DwMode.MAX))
-        await bench.run(case, 30)
+        await bench.run(case, (30, 30, 30, 30))
     bench.report(1_000)
 
 

@@ -22,7 +22,7 @@ module hao_dw_bench #(
   output logic        finished_o,
   input  logic        dump_i,
   input  logic [15:0] length_i,       // instructions of the program
-  input  logic [7:0]  stall_i,        // of 256
+  input  logic [31:0] stall_i,        // of 256, a byte each: FILL's reads, window, ADD's reads, writes
   input  logic [31:0] seed_i,
   output logic [31:0] cycles_o,       // from run_i to the last completion
   output logic [31:0] dw_busy_o,
@@ -67,7 +67,7 @@ module hao_dw_bench #(
   logic [31:0] noise_q;
   logic [3:0]  stall;
   for (genvar k = 0; k < 4; k++) begin : gen_stall
-    assign stall[k] = noise_q[8*k+:8] < stall_i;
+    assign stall[k] = noise_q[8*k+:8] < stall_i[8*k+:8];
   end
   always_ff @(posedge clk_i) begin
     logic [31:0] next;
