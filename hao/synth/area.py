@@ -40,7 +40,10 @@ def count(netlist: Json) -> Area:
     Every LUT and inverter cell counts as one LUT: two small functions that would share a LUT6 count twice, so the figure is an upper bound.
     """
     kinds = Counter(str(cell["type"]) for cell in netlist["cells"].values())
-    total = {prefix: sum(number for kind, number in kinds.items() if kind.startswith(prefix)) for prefix in ("FD", "DSP48", "RAMB36", "RAMB18", "URAM")}
+    total = {
+        prefix: sum(number for kind, number in kinds.items() if kind.startswith(prefix))
+        for prefix in ("FD", "DSP48", "RAMB36", "RAMB18", "URAM")
+    }
     logic = sum(number for kind, number in kinds.items() if kind in ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "INV"))
     memory = sum(_MEMORY_LUTS.get(kind, 0) * number for kind, number in kinds.items())
     return Area(logic, memory, total["FD"], total["DSP48"], total["RAMB36"] + total["RAMB18"] / 2, total["URAM"])

@@ -63,7 +63,10 @@ def _join(design: Design) -> _Graph:
         _bind_ports(graph, netlist, ports.get(instance.path), own)
 
         def nets(bits: list[int | str], own: dict[int, int] = own) -> list[int]:
-            return [own.setdefault(bit, graph.new()) if isinstance(bit, int) and bit not in own else own[bit] if isinstance(bit, int) else -1 for bit in bits]
+            return [
+                own.setdefault(bit, graph.new()) if isinstance(bit, int) and bit not in own else own[bit] if isinstance(bit, int) else -1
+                for bit in bits
+            ]
 
         for name, cell in netlist["cells"].items():
             pins = {pin: nets(bits) for pin, bits in cell["connections"].items()}
@@ -186,7 +189,13 @@ def estimate(design: Design) -> Timing:
 
 
 def _ends(
-    graph: _Graph, arrival: list[float], depth: list[int], late: list[_Back | None], deep: list[_Back | None], fan_out: list[int], paths: set[str]
+    graph: _Graph,
+    arrival: list[float],
+    depth: list[int],
+    late: list[_Back | None],
+    deep: list[_Back | None],
+    fan_out: list[int],
+    paths: set[str],
 ) -> Timing:
     slowest: dict[str, tuple[float, int, str]] = {}
     deepest: dict[str, tuple[int, int, str]] = {}

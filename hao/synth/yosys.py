@@ -107,17 +107,20 @@ def _build(plan: BuildPlan, folder: Path) -> None:
     _run(folder, f"{read}\nwrite_json elaborated.json\n")
     children = _children(json.loads((folder / "elaborated.json").read_text(encoding="utf-8")), top, boxes)
     (folder / "elaborated.json").unlink()
-    drop = f"delete {PRIMITIVE}\n" if PRIMITIVE in boxes else ""
-    _run(
-        folder,
-        f"{read}\n{_detach(children)}\n{drop}synth_xilinx -family {FAMILY} -top {top} -flatten -noiopad -noclkbuf\nwrite_json netlist.json\n",
-    )
+    drop = f"delete {PRIMITIVE}" if PRIMITIVE in boxes else ""
+    map_cells = f"synth_xilinx -family {FAMILY} -top {top} -flatten -noiopad -noclkbuf"
+    _run(folder, "\n".join([read, _detach(children), drop, map_cells, "write_json netlist.json", ""]))
     design = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))
     module = design["modules"][top]
     kept = {
         "ports": module["ports"],
         "cells": {
-            name: {"type": cell["type"], "parameters": cell["parameters"], "connections": cell["connections"], "directions": _directions(cell)}
+            name: {
+                "type": cell["type"],
+                "parameters": cell["parameters"],
+                "connections": cell["connections"],
+                "directions": _directions(cell),
+            }
             for name, cell in module["cells"].items()
         },
         "children": [child for child in children if child["type"] != PRIMITIVE],

@@ -1,0 +1,97 @@
+"""``hao synth``: area and path estimate of a configuration or of one block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from hao.boards import Board, load_board
+from hao.codegen.rtl import TOP, parameter_values
+from hao.engine.config import CI_CONFIGS
+from hao.errors import ConfigurationError, SynthesisError
+from hao.synth.design import synthesize_design
+from hao.synth.paths import estimate
+from hao.synth.report import LARGEST_LEVELS, Synthesis, summarize, table_path, to_toml, write
+from hao.synth.sources import Sources
+
+
+def synthesize(configuration: str, board: str, module: str, json: Path | None, table: bool, console: Console) -> int:
+    """Synthesize, print, and write what was asked for; return the exit code.
+
+    Raises:
+        ConfigurationError: no such configuration.
+        BoardError: no such board, or the design does not fit it.
+        SynthesisError: Yosys refused the RTL, or a path has too many logic levels.
+        MissingTool: Yosys is not installed.
+    """
+    if configuration not in CI_CONFIGS:
+        raise ConfigurationError(f"there is no configuration {configuration!r}", f"configurations: {', '.join(CI_CONFIGS)}")
+    target = load_board(board)
+    top = module or TOP
+    design = synthesize_design(
+        Sources.load(),
+        top,
+        parameter_values(CI_CONFIGS[configuration]),
+        lambda label: console.print(f"  {label}", style="dim", markup=False),
+    )
+    report = summarize(configuration, design, estimate(design))
+    _print(console, report, target)
+    if json is not None:
+        write(json, report.model_dump_json(indent=2) + "\n")
+    if table and not module:
+        write(table_path(configuration), to_toml(report))
+    return _verdict(report, target)
+
+
+def _verdict(report: Synthesis, board: Board) -> int:
+    over = report.over(board.resources)
+    if over:
+        raise SynthesisError(f"{report.configuration} does not fit {board.name}: {', '.join(over)}", "choose a smaller configuration")
+    if report.logic_levels > LARGEST_LEVELS:
+        raise SynthesisError(
+            f"a path has {report.logic_levels} logic levels, more than {LARGEST_LEVELS}", "register it; the worst paths are listed"
+        )
+    return 0
+
+
+def _print(console: Console, report: Synthesis, board: Board) -> None:
+    table = Table(
+        "block",
+        "n",
+        "LUT",
+        "of it memory",
+        "FF",
+        "DSP",
+        "BRAM36",
+        "levels",
+        "path ns",
+        title=f"{report.top} {report.configuration}, {report.tool}",
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in report.modules:
+        n = row.instances
+        figures = (n * row.area.lut, n * row.lut_memory, n * row.ff, n * row.dsp, n * row.bram36)
+        table.add_row(row.module, str(n), *(f"{figure:g}" for figure in figures), str(row.levels), f"{row.path_ns:.2f}")
+    table.add_section()
+    table.add_row(
+        "all",
+        "",
+        str(report.lut),
+        str(report.lut_memory),
+        str(report.ff),
+        str(report.dsp),
+        f"{report.bram36:g}",
+        str(report.logic_levels),
+        f"{report.path_ns:.2f}",
+    )
+    there = board.resources
+    table.add_row(
+        board.name, "", str(there.lut), "", str(there.ff), str(there.dsp), str(there.bram36), "", f"{1000 / board.clock.engine_mhz:.2f}"
+    )
+    console.print(table)
+    console.print("Paths are estimated before placement with assumed delays; no sign-off.")
+    for path in report.paths[:5]:
+        console.print(f"  {path.delay_ns:.2f} ns, {path.levels} levels: {path.cells[0]} -> {path.cells[-1]}", markup=False)

@@ -1,0 +1,92 @@
+// A chain of Length multipliers with two pixels each, all on the same operands: the worst case of
+// both lanes. Every operand in [-255, 255] and every weight in one lane, beside operands in the
+// other lane that strain it most; then the lanes change places.
+module hao_dsp_row_bench #(
+  parameter int unsigned Length = 4,
+  parameter int unsigned Weight = 8   // bits of the weights
+) (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  output logic        done_o,
+  output logic [31:0] compared_o,
+  output logic [31:0] wrong_o
+);
+
+  localparam int unsigned Cases   = 3 + 9 + Weight;  // side, other operand; operand; weight
+  localparam int unsigned Latency = Length + 2;
+
+  logic      [Cases:0] count_q;
+  logic                side;
+  logic          [1:0] other;
+  logic signed   [8:0] x, strain, upper, lower;
+  logic signed   [7:0] weight;
+  logic signed  [26:0] a [Length];
+  logic signed   [7:0] w [Length][1];
+  logic signed  [47:0] cascade [Length+1][1];
+  logic signed  [35:0] p [Length][1];
+  logic signed  [19:0] expect_upper_q [Latency], expect_lower_q [Latency];
+  logic  [Latency-1:0] legal_q;
+
+  assign {side, other, x} = count_q[Cases-1:Weight];
+  assign weight           = 8'(signed'(count_q[Weight-1:0]));
+  assign strain           = other == 2'd0 ? -9'sd255 : other == 2'd1 ? 9'sd255
+                          : other == 2'd2 ? -9'sd1 : 9'sd0;
+  assign upper            = side ? x : strain;
+  assign lower            = side ? strain : x;
+  assign a[0]             = {upper, 18'b0} + 27'(lower);
+  assign w[0][0]          = weight;
+  assign cascade[0][0]    = '0;
+  assign done_o           = count_q[Cases] && legal_q == '0;
+
+  for (genvar k = 0; k < Length; k++) begin : gen_row
+    if (k > 0) begin : gen_delay
+      always_ff @(posedge clk_i) begin
+        a[k] <= a[k-1];
+        w[k] <= w[k-1];
+      end
+    end
+    hao_dsp_row #(
+      .PO  (1),
+      .Head(k == 0)
+    ) i_row (
+      .clk_i,
+      .a_en_i   (1'b1),
+      .b_en_i   (1'b1),
+      .m_en_i   (1'b1),
+      .p_en_i   (1'b1),
+      .a_i      (a[k]),
+      .b_i      (w[k]),
+      .cascade_i(cascade[k]),
+      .cascade_o(cascade[k+1]),
+      .p_o      (p[k])
+    );
+  end
+
+  logic signed [19:0] found_upper, found_lower;
+  assign found_upper = 20'(signed'(p[Length-1][0][35:18]));
+  assign found_lower = 20'(signed'({!p[Length-1][0][17], p[Length-1][0][16:0]}));
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      count_q    <= '0;
+      legal_q    <= '0;
+      compared_o <= '0;
+      wrong_o    <= '0;
+    end else begin
+      if (!count_q[Cases]) count_q <= count_q + 1'b1;
+      legal_q <= {legal_q[Latency-2:0], !count_q[Cases] && x != -9'sd256};
+      if (legal_q[Latency-1]) begin
+        compared_o <= compared_o + 2;
+        if (found_upper !== expect_upper_q[Latency-1]) wrong_o <= wrong_o + 1;
+        if (found_lower !== expect_lower_q[Latency-1]) wrong_o <= wrong_o + 1;
+      end
+    end
+    expect_upper_q[0] <= 20'(signed'(Length)) * 20'(upper) * 20'(weight);
+    expect_lower_q[0] <= 20'(signed'(Length)) * 20'(lower) * 20'(weight);
+    for (int unsigned k = 1; k < Latency; k++) begin
+      expect_upper_q[k] <= expect_upper_q[k-1];
+      expect_lower_q[k] <= expect_lower_q[k-1];
+    end
+  end
+
+endmodule
