@@ -1,6 +1,6 @@
-// Four products of two 5-bit operands (u4 or s4, -8 to 15) and two 4-bit weights in one DSP48E2: the
-// operands meet 11 bits apart on one port, the weights 22 bits apart behind the pre-adder. P adds
-// what comes down the cascade.
+// Four products of two 5-bit operands (u4 or s4, -8 to 15) and two 4-bit weights in one DSP48E2:
+// the operands meet 11 bits apart on one port, the weights 22 bits apart behind the pre-adder. P
+// adds what comes down the cascade.
 //
 // Eight products keep the fields apart (8 * 15 * 8 < 2^10). The head of a cascade starts the three
 // lower fields from 2^10: they never go negative and borrow nothing.

@@ -143,6 +143,21 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+@app.command()
+def synth(
+    configuration: Annotated[str, typer.Argument(help="engine: dense inputs x outputs x pixels a cycle")] = "16x16x2",
+    board: _Board = "ultra96v2",
+    module: Annotated[str, typer.Option(help="one module of the RTL with what is below it; the whole engine when left out")] = "",
+    json: _Json = None,
+    table: Annotated[bool, typer.Option("--table", help="write the committed table of this configuration")] = False,
+) -> None:
+    """Synthesize with Yosys for UltraScale+: LUT, FF, DSP, BRAM and a path estimate per module, against the board's budget."""
+    from hao.cli.synth import synthesize
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(synthesize(configuration, board, module, json, table, make_console()))
+
+
 # typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up
 _ClickError: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 

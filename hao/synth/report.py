@@ -118,7 +118,8 @@ def summarize(configuration: str, design: Design, timing: Timing, paths: int = 1
         rows.append(
             ModuleRow(
                 module=key.module, parameters=dict(key.parameters), instances=len(places), lut_logic=area.lut_logic,
-                lut_memory=area.lut_memory, ff=area.ff, dsp=area.dsp, bram36=area.bram36, levels=levels, path_ns=slowest, digest=design.digests[key],
+                lut_memory=area.lut_memory, ff=area.ff, dsp=area.dsp, bram36=area.bram36, levels=levels,
+                path_ns=slowest, digest=design.digests[key],
             )
         )  # fmt: skip
     total = design.total()

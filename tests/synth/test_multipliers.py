@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sim.bench import BENCHES, simulate
 
 from hao.errors import SimulationError
 from hao.resources import shared
+from sim.bench import BENCHES, simulate
 
 RTL = "accel", "rtl"
 WITH_DSP = ("hao_dsp_row", "hao_requant_dsp", "hao_dsp_quad", "hao_dw_pair_tap")
