@@ -22,7 +22,7 @@ SLOTS = 1024
 """Instructions the bench has room for."""
 
 
-def config_of(dut: Any) -> EngineConfig:
+def config_of() -> EngineConfig:
     """The engine configuration whose memories the bench has."""
     base = CI_CONFIGS[os.environ["HAO_CONFIG"]]
     return EngineConfig(
@@ -86,13 +86,14 @@ async def random_instructions(dut: Any) -> None:
     """Random geometry, widths, signs, destinations, back to back or chained, without and with stalls everywhere."""
     rng = random.Random(cocotb.RANDOM_SEED)
     await start(dut, seed_i=1)
-    config, compared = config_of(dut), 0
+    config, compared = config_of(), 0
     stalls = [(0, 0, 0, 0), (0, 100, 0, 0), (0, 0, 160, 200), (30, 60, 60, 60), (128, 128, 128, 128), (0, 230, 20, 20), (0, 0, 240, 240)]
     for turn in range(int(os.environ.get("HAO_TURNS", "14"))):
         contents = Contents(config, rng)
         chain = turn % 3 == 2
         largest = (4, 12, 24)[turn % 3]
-        program = [instruction(contents, rng, largest=largest, swap=chain and rng.random() < 0.5) for _ in range(30 if largest == 4 else 14)]
+        length = 30 if largest == 4 else 14
+        program = [instruction(contents, rng, largest=largest, swap=chain and rng.random() < 0.5) for _ in range(length)]
         compared += (await run(dut, contents, chained(program) if chain else program, rng, stalls[turn % len(stalls)]))[1]
     dut._log.info(f"{compared} bytes compared")
     assert compared > 100000
@@ -103,7 +104,7 @@ async def small_maps(dut: Any) -> None:
     """One to five pixels, one-pixel rows, every destination: chunks shorter than the pipeline, sums revisited at once."""
     rng = random.Random(cocotb.RANDOM_SEED + 1)
     await start(dut, seed_i=1)
-    config = config_of(dut)
+    config = config_of()
     for stall in ((0, 0, 0, 0), (0, 128, 64, 64)):
         contents = Contents(config, rng)
         program = [
@@ -119,7 +120,7 @@ async def extremes(dut: Any) -> None:
     """Largest operands and weights of both signs in all packings, sums up to 2^26."""
     rng = random.Random(cocotb.RANDOM_SEED + 2)
     await start(dut, seed_i=1)
-    config = config_of(dut)
+    config = config_of()
     for _ in range(2):
         contents = Contents(config, rng)
         contents.extremes()
@@ -152,7 +153,7 @@ async def rates(dut: Any) -> None:
     """Back-to-back layers reach the rates of docs/microarchitecture.md: at most 4 idle cycles an instruction, one fill and drain."""
     rng = random.Random(cocotb.RANDOM_SEED + 3)
     await start(dut, seed_i=1)
-    config = config_of(dut)
+    config = config_of()
     layers = {
         "1x1, 8 planes of 16x16, W4": (16, 8, 1, 0),
         "1x1, 4 planes of 16x16, W8": (16, 4, 1, 1),

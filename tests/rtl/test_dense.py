@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from hao.engine.config import CI_CONFIGS
 from hao.errors import SimulationError
 from hao.resources import shared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sim.bench import BENCHES, simulate
 
 
