@@ -104,24 +104,26 @@ module hao_dsp_row #(
     assign p_o[o] = p[PWidth-1:0];
   end
 `else
-  logic signed [AWidth-1:0] a_q;
-  logic signed        [7:0] b_q [PO];
-  logic signed [AWidth+7:0] m_q [PO];
-  logic signed [PWidth-1:0] p_q [PO];
-
   // PWidth bits hold the sums of a whole chain, so the twin keeps no more of P.
+  logic signed [AWidth-1:0] a_q;
+
   always_ff @(posedge clk_i) begin
     if (a_en_i) a_q <= a_i;
-    for (int unsigned o = 0; o < PO; o++) begin
-      if (b_en_i) b_q[o] <= b_i[o];
-      if (m_en_i) m_q[o] <= a_q * b_q[o];
-      if (p_en_i) p_q[o] <= (Head ? PWidth'(Start) : PWidth'(cascade_i[o])) + PWidth'(m_q[o]);
-    end
   end
 
-  for (genvar o = 0; o < PO; o++) begin : gen_out
-    assign cascade_o[o] = 48'(p_q[o]);
-    assign p_o[o]       = p_q[o];
+  for (genvar o = 0; o < PO; o++) begin : gen_dsp
+    logic signed        [7:0] b_q;
+    logic signed [AWidth+7:0] m_q;
+    logic signed [PWidth-1:0] p_q;
+
+    always_ff @(posedge clk_i) begin
+      if (b_en_i) b_q <= b_i[o];
+      if (m_en_i) m_q <= a_q * b_q;
+      if (p_en_i) p_q <= (Head ? PWidth'(Start) : PWidth'(cascade_i[o])) + PWidth'(m_q);
+    end
+
+    assign cascade_o[o] = 48'(p_q);
+    assign p_o[o]       = p_q;
   end
 `endif
 

@@ -112,12 +112,13 @@ module hao_mac_array #(
 
   for (genvar l = 0; l < 16; l++) begin : gen_shadow
     localparam int unsigned K = l % Chain;
-    for (genvar o = 0; o < PO; o++) begin : gen_row
-      logic hit;
-      assign hit = wk_valid[K] && 32'(wk_index[K]) == (wk_w8[K] ? o : o / 2);
-      always_ff @(posedge clk_i) begin
-        if (hit) begin
-          shadow_q[l][o] <= wk_w8[K] ? wk_data[K][8*l+:8] : nibble(wk_data[K], 16 * (o % 2) + l);
+    always_ff @(posedge clk_i) begin
+      if (wk_valid[K]) begin
+        for (int unsigned o = 0; o < PO; o++) begin
+          if (32'(wk_index[K]) == (wk_w8[K] ? o : o / 2)) begin
+            shadow_q[l][o] <= wk_w8[K] ? wk_data[K][8*l+:8]
+                                       : nibble(wk_data[K], 16 * (o % 2) + l);
+          end
         end
       end
     end
