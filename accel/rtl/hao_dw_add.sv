@@ -132,7 +132,7 @@ module hao_dw_add #(
 
   // Beats of the word in front.
   logic [1:0] phase_q;  // bit 0: operand b; bit 1: upper half
-  logic       phase_last;
+  logic       phase_last, row_end_q, last_row_q;
   logic [8*DwLanes-1:0] operand;
 
   assign phase_last = phase_q == (Halves == 1 ? 2'd1 : 2'd3);
@@ -140,7 +140,7 @@ module hao_dw_add #(
   assign valid_o    = begin_o || phase_q != '0;
   assign second_o   = phase_q[0];
   assign half_o     = phase_q[1];
-  assign last_o     = left_q == '0 && rows_q == 16'd1;
+  assign last_o     = row_end_q && last_row_q;  // both are decided a word ahead
   assign pop        = valid_o && phase_last;
   assign end_o      = pop && last_o;
   assign active_o   = active_q;
@@ -172,11 +172,20 @@ module hao_dw_add #(
 
   always_ff @(posedge clk_i) begin
     if (start_i) begin
-      left_q <= instr_i.out_w - 16'd1;
-      rows_q <= instr_i.y1 - instr_i.y0;
+      left_q     <= instr_i.out_w - 16'd1;
+      rows_q     <= instr_i.y1 - instr_i.y0;
+      row_end_q  <= instr_i.out_w == 16'd1;
+      last_row_q <= instr_i.y1 - instr_i.y0 == 16'd1;
     end else if (pop) begin
-      left_q <= left_q == '0 ? last_x_q : left_q - 16'd1;
-      if (left_q == '0) rows_q <= rows_q - 16'd1;
+      if (row_end_q) begin
+        left_q     <= last_x_q;
+        row_end_q  <= last_x_q == '0;
+        rows_q     <= rows_q - 16'd1;
+        last_row_q <= rows_q == 16'd2;
+      end else begin
+        left_q    <= left_q - 16'd1;
+        row_end_q <= left_q == 16'd1;
+      end
     end
   end
 

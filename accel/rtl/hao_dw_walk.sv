@@ -41,7 +41,7 @@ module hao_dw_walk #(
   end
 
   logic        active_q, first_q, wide_q, deform_q, sum_q, offset_q, wait_q, odd_q;
-  logic        row_end, wrap;
+  logic        row_end_q, last_row_q, wrap;
   logic [15:0] last_x_q, left_q, rows_q, disp_addr_q;
   logic [7:0]  ring_q, pitch_q, slot_q;
   logic [8:0]  slot_sum;
@@ -56,8 +56,7 @@ module hao_dw_walk #(
   endfunction
 
   assign fire_o   = active_q && go_i && !wait_q;
-  assign row_end  = left_q == '0;
-  assign last_o   = row_end && rows_q == 16'd1;
+  assign last_o   = row_end_q && last_row_q;  // both are decided a pixel ahead
   assign result_o = !sum_q || last_o;
   assign slot_sum = 9'(slot_q) + (wide_q ? 9'd2 : 9'd1);
   assign wrap     = slot_sum >= 9'(ring_q);
@@ -88,7 +87,9 @@ module hao_dw_walk #(
       offset_q    <= instr_i.offset;
       last_x_q    <= instr_i.out_w - 16'd1;
       left_q      <= instr_i.out_w - 16'd1;
+      row_end_q   <= instr_i.out_w == 16'd1;
       rows_q      <= instr_i.y1 - instr_i.y0;
+      last_row_q  <= instr_i.y1 - instr_i.y0 == 16'd1;
       ring_q      <= instr_i.win_rows;
       pitch_q     <= instr_i.win_pitch;
       span_q      <= span_i;
@@ -104,9 +105,11 @@ module hao_dw_walk #(
       first_q     <= 1'b0;
       odd_q       <= !odd_q;
       disp_addr_q <= disp_addr_q + 16'd1;
-      if (row_end) begin
+      if (row_end_q) begin
         left_q     <= last_x_q;
+        row_end_q  <= last_x_q == '0;
         rows_q     <= rows_q - 16'd1;
+        last_row_q <= rows_q == 16'd2;
         y_q        <= y_q + (wide_q ? 17'd2 : 17'd1);
         x_q        <= 17'(offset_q);
         phase_q    <= 4'(offset_q);
@@ -116,7 +119,8 @@ module hao_dw_walk #(
         row_addr_q <= row_addr_q + (wide_q ? {3'b0, pitch_q, 1'b0} : 12'(pitch_q)) -
                       (wrap ? span_q : 12'd0);
       end else begin
-        left_q  <= left_q - 16'd1;
+        left_q    <= left_q - 16'd1;
+        row_end_q <= left_q == 16'd1;
         x_q     <= x_q + (wide_q ? 17'd2 : 17'd1);
         phase_q <= add_mod(phase_q, wide_q ? 4'd2 : 4'd1);
         if (phase_q >= (wide_q ? 4'd9 : 4'd10)) column_q <= column_q + 12'd1;
