@@ -102,7 +102,7 @@ module hao_requant #(
     logic         [7:0] byte_q, data_q;
     logic               under_q, over_q;
 
-    // 2^(s-1): bit 15, 19, … 43
+    // 2^(s-1): bit 15, 19, ... 43
     always_comb begin
       round = '0;
       for (int unsigned code = 0; code < 8; code++) begin
@@ -122,6 +122,9 @@ module hao_requant #(
     );
 
     assign whole = p[47:16];
+
+    logic unused_p;
+    assign unused_p = ^p[15:0];
 
     always_ff @(posedge clk_i) begin
       if (step[0]) shift_q[0] <= shift_i[l];
