@@ -158,6 +158,21 @@ def synth(
     raise typer.Exit(synthesize(configuration, board, module, json, table, make_console()))
 
 
+@app.command()
+def generate(
+    design: Annotated[str, typer.Argument(help="engine's configuration, or a .json file with its parameters")],
+    target: Annotated[str, typer.Option(help="vitis-hls, rtl-ip or vivado")],
+    out: Annotated[Path, typer.Option(help="folder of the project")],
+    board: _Board = "ultra96v2",
+    force: Annotated[bool, typer.Option("--force", help="replace an earlier project, with all that was built in it")] = False,
+) -> None:
+    """Write a project for Vitis HLS or Vivado: kernel, IP core, or block design with a script to the bitstream."""
+    from hao.cli.generate import generate as write
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(write(design, target, board, out, force, make_console()))
+
+
 # typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up
 _ClickError: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 

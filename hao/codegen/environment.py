@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hao.codegen.tcl import word
 from hao.resources import shared
 
 
@@ -33,6 +34,7 @@ def environment() -> Environment:
     )
     made.filters["camel"] = camel
     made.filters["digits"] = digits
+    made.filters["tcl"] = word
     return made
 
 
