@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hao.boards import load_board
@@ -21,6 +23,8 @@ from hao.fuzz.programs import ProgramCase, run_program
 from hao.fuzz.report import FuzzReport
 from hao.fuzz.reproducer import load_reproducer
 from hao.report.schema import write_text
+
+_EVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,14 @@ class Options:
 
 
 class _Line:
-    """One line of progress with the time that is left."""
+    """One line of progress with the time that is left; where output goes to a file, a new line every minute."""
 
     def __init__(self, console: Console) -> None:
         columns = (
             TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"),
             TimeRemainingColumn(),
         )  # fmt: skip
+        self._console, self._start, self._told = console, time.monotonic(), time.monotonic()
         self._progress = Progress(*columns, console=console, transient=True)
         self._task = self._progress.add_task("building", total=None)
 
@@ -60,8 +65,13 @@ class _Line:
 
     def listen(self, what: str, done: int, total: int, failures: int) -> None:
         """See ``hao.fuzz.campaign.Listener``."""
+        now = time.monotonic()
         if what == "run" and done == 1:
             self._progress.reset(self._task)
+            self._start = now
+        elif what == "run" and not self._console.is_terminal and now - self._told >= _EVERY_SECONDS:
+            self._told, left = now, (now - self._start) / done * (total - done) / 60
+            self._console.print(f"{done:,} of {total:,} cases, {failures} failed, {left:.0f} min left")
         text = "building engines" if what == "build" else f"running, {failures} failed"
         self._progress.update(self._task, description=text, completed=done, total=total)
 
@@ -85,18 +95,18 @@ def print_report(console: Console, report: FuzzReport) -> None:
     """Counts, speed, spread and failures."""
     for what, counts in report.spread.items():
         console.print(f"  {what:<14} " + ", ".join(f"{name}: {count:,}" for name, count in counts.items()))
-    for reason, count in report.refused.items():
-        console.print(f"  {count:>5} refused: {reason}")
+    for reason, count in report.reasons.items():
+        console.print(f"  {count:>5} refused: {escape(reason)}")
     ran = report.equal + len(report.failures)
     for stage, seconds in report.cpu_seconds.items():
         rate = f"{ran / seconds:,.1f} cases/s" if seconds else ""
         console.print(f"  {stage:<14} {seconds:>9.1f} s of processor time  {rate}")
     for failure in report.failures:
-        console.print(f"[bold red]FAILED[/] {failure.case} on {failure.configuration}, {failure.stage}: {failure.message}", markup=True)
+        console.print(f"[bold red]FAILED[/] {failure.case} on {failure.configuration}, {failure.stage}: {escape(failure.message)}")
         console.print(f"  {failure.reproducer}")
     console.print(
         f"[bold]{report.cases:,} cases (seed {report.seed}, from {report.first}): {report.equal:,} equal in {report.compared:,} values, "
-        f"{report.too_large:,} refused by the compiler, {len(report.failures)} failed[/]; {report.cycles:,} cycles, "
+        f"{report.refused:,} refused by the compiler, {len(report.failures)} failed[/]; {report.cycles:,} cycles, "
         f"{report.cases / max(report.seconds, 1e-9):.2f} cases/s"
     )
 

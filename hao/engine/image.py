@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as safetensors_save
 
 from hao.engine.config import EngineConfig
+from hao.engine.consistency import contradictions
 from hao.engine.encode import Instruction, decode_program
 from hao.engine.isa import INSTRUCTION_BYTES, ISA_VERSION, WORD_BYTES, BaseSelect
 from hao.engine.manifest import FORMAT_VERSION, Manifest
@@ -169,11 +170,9 @@ class ProgramImage:
         manifest, tensors = _read(path)
         if _digest(manifest, tensors) != manifest.sha256:
             raise ImageFormatError(f"{path} was altered: its SHA-256 does not match", _AGAIN)
-        dram = tensors["dram"].tobytes()
-        end = manifest.program_offset + manifest.program_count * INSTRUCTION_BYTES
-        if manifest.program_count < 1 or end > len(dram):
-            raise ImageFormatError(f"{path}: the program lies outside the image", _AGAIN)
-        image = cls(manifest, dram, TraceMap.from_tensors(tensors, manifest.tensors))
+        for contradiction in contradictions(manifest, tensors):
+            raise ImageFormatError(f"{path}: {contradiction}", _AGAIN)
+        image = cls(manifest, tensors["dram"].tobytes(), TraceMap.from_tensors(tensors, manifest.tensors))
         if config is not None:
             image.require_config(config)
         return image
@@ -200,7 +199,7 @@ def _read(path: Path) -> tuple[Manifest, dict[str, npt.NDArray[np.generic]]]:
 def _manifest(path: Path, text: str) -> Manifest:
     try:
         version = json.loads(text).get("format_version")
-    except (json.JSONDecodeError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise ImageFormatError(f"{path}: the manifest is unreadable", _AGAIN) from None
     if version != FORMAT_VERSION:
         raise ImageFormatError(f"{path} has format version {version}; this program reads {FORMAT_VERSION}", _AGAIN)

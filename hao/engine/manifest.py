@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from hao.engine.config import EngineConfig
@@ -37,12 +39,12 @@ class OutputPlacement(_Frozen):
     """
 
     name: str
-    height: int
-    width: int
-    bits: int
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    bits: int = Field(ge=1, le=8)
     signed: bool
-    planes: tuple[int, ...]
-    channels: tuple[tuple[int, int], ...]
+    planes: tuple[int, ...] = Field(min_length=1)
+    channels: tuple[tuple[int, int], ...] = Field(min_length=1)
 
 
 class Manifest(_Frozen):
@@ -58,17 +60,20 @@ class Manifest(_Frozen):
         sha256: over this manifest (without this field) and every tensor of the file.
     """
 
+    REGION_LIMIT: ClassVar[int] = (1 << 31) - 1
+    """Most bytes behind any base register."""
+
     format_version: int = FORMAT_VERSION
     isa_version: int
     network: str
     network_digest: str
     config: EngineConfig
     config_digest: str
-    program_offset: int
-    program_count: int
+    program_offset: int = Field(ge=0, le=REGION_LIMIT)
+    program_count: int = Field(ge=1, le=REGION_LIMIT)
     input: InputFormat
-    outputs: tuple[OutputPlacement, ...]
-    output_bytes: int
-    scratch_bytes: int
+    outputs: tuple[OutputPlacement, ...] = Field(min_length=1)
+    output_bytes: int = Field(ge=1, le=REGION_LIMIT)
+    scratch_bytes: int = Field(ge=0, le=REGION_LIMIT)
     tensors: tuple[str, ...]
     sha256: str = ""

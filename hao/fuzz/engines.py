@@ -107,7 +107,7 @@ class Fleet:
         try:
             return self._run(case, watch, self.engines if engines is None else engines)
         except CompileError as error:
-            verdict = Verdict.TOO_LARGE if watch.stage == "compile" else Verdict.FAILED
+            verdict = Verdict.REFUSED if watch.stage == "compile" else Verdict.FAILED
             return Outcome(verdict, watch.stage, one_line(error), seconds=watch.seconds)
         except DEFECTS as error:
             return Outcome(Verdict.FAILED, watch.stage, one_line(error), seconds=watch.seconds)

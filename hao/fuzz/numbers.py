@@ -87,7 +87,8 @@ def _scalar(node: Add | AvgPool | Requantize, rng: _Rng) -> Node:
     if kind == 1:
         ends = [MULTIPLIER_MIN, MULTIPLIER_MAX - 1, 0, 1]
         if isinstance(node, Add):
-            return replace(node, m1=int(rng.choice(ends)), m2=int(rng.choice(ends)))
+            pair = [int(rng.choice(ends[:2])), int(rng.choice(ends))][:: int(rng.choice([-1, 1]))]
+            return replace(node, m1=pair[0], m2=pair[1])
         return replace(node, multiplier=int(rng.choice(ends[:2])))
     if kind == 2:
         lo, hi = _bounds(node.lo, node.hi, rng)

@@ -8,10 +8,10 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """Ends of a case; ``TOO_LARGE`` is a network that the compiler refuses by name for this engine."""
+    """Ends of a case; ``REFUSED`` is a network that the compiler refuses by name for this engine."""
 
     EQUAL = "equal"
-    TOO_LARGE = "too large"
+    REFUSED = "refused"
     FAILED = "failed"
 
 

@@ -32,8 +32,8 @@ class Failure(_Frozen):
 class FuzzReport(_Frozen):
     """A campaign.
 
-    ``cases`` = ``equal`` + ``too_large`` + failures, networks and programs together. ``compared`` counts values held against the
-    reference or the executor, over all engines. ``cpu_seconds`` is processor time by stage; ``refused`` counts refusals of the compiler by
+    ``cases`` = ``equal`` + ``refused`` + failures, networks and programs together. ``compared`` counts values held against the
+    reference or the executor, over all engines. ``cpu_seconds`` is processor time by stage; ``reasons`` counts refusals of the compiler by
     reason; ``spread`` counts cases (operators: nodes) by property, networks that were refused included.
     """
 
@@ -46,12 +46,12 @@ class FuzzReport(_Frozen):
     cases: int = Field(ge=0)
     programs: int = Field(ge=0)
     equal: int = Field(ge=0)
-    too_large: int = Field(ge=0)
+    refused: int = Field(ge=0)
     compared: int = Field(ge=0)
     cycles: int = Field(ge=0)
     seconds: float = Field(ge=0)
     cpu_seconds: dict[str, float]
-    refused: dict[str, int]
+    reasons: dict[str, int]
     spread: dict[str, dict[str, int]]
     failures: tuple[Failure, ...]
 
@@ -78,7 +78,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.verdicts: Counter[Verdict] = Counter()
-        self.refused: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.spread: dict[str, Counter[str]] = {}
         self.failures: list[Failure] = []
@@ -99,8 +99,8 @@ class Tally:
         self.cycles += outcome.cycles
         for stage, seconds in outcome.seconds.items():
             self.seconds[stage] += seconds
-        if outcome.verdict is Verdict.TOO_LARGE:
-            self.refused[outcome.signature] += 1
+        if outcome.verdict is Verdict.REFUSED:
+            self.reasons[outcome.signature] += 1
         self._count("configuration", [case.config])
         self._count("stall", [str(case.timing.stall)])
         if isinstance(case, ProgramCase):
@@ -130,8 +130,8 @@ class Tally:
         """Everything so far."""
         return FuzzReport(
             hao_version=version, commit=commit, seed=seed, first=first, engines=engines, cases=self.cases, programs=self.programs,
-            equal=self.verdicts[Verdict.EQUAL], too_large=self.verdicts[Verdict.TOO_LARGE], compared=self.compared, cycles=self.cycles,
+            equal=self.verdicts[Verdict.EQUAL], refused=self.verdicts[Verdict.REFUSED], compared=self.compared, cycles=self.cycles,
             seconds=seconds, cpu_seconds={name: round(value, 3) for name, value in self.seconds.items()},
-            refused=dict(self.refused.most_common()), spread={name: dict(sorted(each.items())) for name, each in self.spread.items()},
+            reasons=dict(self.reasons.most_common()), spread={name: dict(sorted(each.items())) for name, each in self.spread.items()},
             failures=tuple(self.failures),
         )  # fmt: skip

@@ -44,7 +44,8 @@ class _Wild:
         """An earlier tensor, late ones with higher chance; the 9-bit image only where ``wide``."""
         names = [name for name, kind in self.build.types.items() if wide or kind.bits <= 8]
         if not names:
-            return "image"
+            _conv_that_fits(self)
+            return self.build.nodes[-1].name
         back = min(int(self.rng.geometric(0.35)), len(names))
         return names[-back] if self.flip(0.8) else names[int(self.rng.integers(len(names)))]
 
@@ -150,6 +151,9 @@ def wild_graph(seed: int, max_ops: int = 12, *, max_size: int = 20, max_channels
 
     Returns:
         a graph that has passed :func:`hao.ir.check.check`. Its outputs are of any kind of node; at least one node is arithmetic.
+
+    Raises:
+        GraphError: the numbers drawn exceed the accumulator's bound; rare.
     """
     wild = _Wild(np.random.default_rng(seed), max_size, max_channels)
     if wild.flip(0.8):

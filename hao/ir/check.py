@@ -89,8 +89,8 @@ def _check_type(node: Node, result: Requant | Add | AvgPool | Requantize) -> Non
 
 
 def _check_conv(node: Conv | DeformConv, inputs: list[TensorType], reach: list[Bounds]) -> None:
-    limit = 1 << (node.weight_bits - 1)
     _require(node, 2 <= node.weight_bits <= 8, f"weights of {node.weight_bits} bits", "weights have 2 to 8 bits")
+    limit = 1 << (node.weight_bits - 1)
     _require(node, np.issubdtype(node.weight.dtype, np.integer), f"weights of type {node.weight.dtype}", "weights are integers")
     fits = bool(node.weight.size) and -limit <= int(node.weight.min()) and int(node.weight.max()) < limit
     _require(node, fits, f"weights outside [{-limit}, {limit - 1}]", f"they are signed {node.weight_bits}-bit integers")

@@ -157,12 +157,18 @@ def _parse(source: Path, metadata: dict[str, str]) -> dict[str, Any]:
         raise CheckpointError(f"{source} is a safetensors file, but no integer network of HAO's", "give a file that `hao` exported")
     try:
         structure = json.loads(metadata["hao"])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{source} is damaged: {error}", "copy or generate it again") from error
     version = structure.get("format") if isinstance(structure, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{source} has format version {version}, this HAO reads {FORMAT_VERSION}", "export the network again")
     return dict(structure)
+
+
+def _integers(arrays: dict[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
+    if arrays[name].dtype not in (np.int8, np.uint8, np.int32):
+        raise ValueError(f"tensor {name} is of type {arrays[name].dtype}")
+    return arrays[name]
 
 
 def _decode(structure: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Graph:
@@ -172,10 +178,10 @@ def _decode(structure: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> G
         kind = _KINDS[values.pop("kind")]
         values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         if "weight" in values:
-            stored = arrays[f"n{index}.weight"]
+            stored = _integers(arrays, f"n{index}.weight")
             shape = values["weight"]
             values["weight"] = unpack_nibbles(stored, shape) if values["weight_bits"] <= 4 else stored.astype(np.int64).reshape(shape)
-            bias, multiplier, shift = (arrays[f"n{index}.{label}"].astype(np.int64) for label in _STORED)
+            bias, multiplier, shift = (_integers(arrays, f"n{index}.{label}") for label in _STORED)
             values["requant"] = Requant(bias, multiplier, shift, **values["requant"])
         nodes.append(kind(**values))
     return Graph(structure["name"], tuple(nodes), tuple(structure["outputs"]), structure["metadata"])
