@@ -1,6 +1,6 @@
 // Cuts a request for words of 16 bytes into AXI bursts. A burst ends at a multiple of MaxBurst
-// words, so none is longer and, MaxBurst being at most 256, none crosses a 4 KiB boundary. Length and
-// end of a burst are worked out a burst ahead.
+// words, so none is longer and, MaxBurst being at most 256, none crosses a 4 KiB boundary. Length
+// and end of a burst are worked out a burst ahead.
 module hao_burst #(
   parameter int unsigned MaxBurst = 64  // beats, a power of two, at most 256
 ) (
