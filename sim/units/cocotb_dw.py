@@ -196,6 +196,23 @@ async def adds(dut: Any) -> None:
     bench.report(4_000)
 
 
+@cocotb.test()
+async def short_instructions(dut: Any) -> None:
+    """One slice, many short instructions, each with parameters of its own, while results hardly leave."""
+    await start(dut)
+    bench = Bench(dut, random.Random(cocotb.RANDOM_SEED))
+    for turn, stall in enumerate((NO_STALL, (0, 0, 0, 200), (0, 0, 0, 245))):
+        for size in ((1, 1), (3, 1), (5, 3), (9, 3)):
+            case = fresh(100 * cocotb.RANDOM_SEED + turn)
+            case.layer(Map(*size))
+            dw = case.program[-1]
+            for _ in range(45):
+                low, high = sorted(case.rng.integers(-128, 128, 2).tolist())
+                case.program.append(dw.replace(p_addr=case.params(2e-3, extremes=False), lo=low, hi=high))
+            await bench.run(case, stall)
+    bench.report(6_000)
+
+
 def random_layer(rng: random.Random) -> Map:
     """Any layer."""
     width, height = rng.randint(1, 34), rng.randint(1, 26)
