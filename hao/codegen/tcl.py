@@ -27,13 +27,3 @@ def word(value: object) -> str:
     if not any(character in text for character in "{}\\"):
         return f"{{{text}}}"
     return "".join(f"\\{character}" if character in _ESCAPED else character for character in text)
-
-
-def comment(value: object) -> str:
-    """``value`` as the rest of a comment line: one line, never ending in a backslash that would swallow the next.
-
-    Raises:
-        UsageError: the text has a control character in it.
-    """
-    word(value)
-    return str(value).rstrip("\\")
