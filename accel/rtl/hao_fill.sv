@@ -68,9 +68,7 @@ module hao_fill #(
   assign take          = instr_valid_i && instr_ready_o;
 
   hao_mul_add i_source (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .valid_i  (take),
     .a_i      (instr.up ? instr.out_w >> 1 : instr.out_w),
     .b_i      (instr.up ? instr.y0 >> 1 : instr.y0),
@@ -104,21 +102,25 @@ module hao_fill #(
     if (product_valid) prep_addr_q <= product;
   end
 
-  // Read ahead.
-  logic                   read_q, up_q, second_q, two, row_end, credit, grant;
+  // Read ahead. Ends of rows and instructions are decided a request ahead.
+  logic                   read_q, up_q, second_q, two, credit, grant;
+  logic                   single_q, row_end_q, last_row_q;
   logic [15:0]            addr_q, addr_next, row_addr_q, width_q, left_q, rows_q, prep_width;
   logic [CreditWidth-1:0] used_q;
   logic                   queue_ready, pop;
 
+  function automatic logic end_of(logic [15:0] words);
+    return words == 16'd1 || (PX == 2 && words == 16'd2);
+  endfunction
+
   assign prep_width     = prep_q.up ? prep_q.out_w >> 1 : prep_q.out_w;
-  assign two            = PX == 2 && left_q != 16'd1;
-  assign row_end        = left_q == (two ? 16'd2 : 16'd1);
+  assign two            = PX == 2 && !single_q;
   assign addr_next      = addr_q + (two ? 16'd2 : 16'd1);
   assign credit         = 32'(used_q) < Prefetch;
   assign rd_req_valid_o = read_q && credit;
   assign grant          = rd_req_valid_o && rd_req_ready_i;
-  assign start          = prep_ready_q && queue_ready && (!read_q || (grant && row_end &&
-                                                                      rows_q == 16'd1));
+  assign start          = prep_ready_q && queue_ready && (!read_q || (grant && row_end_q &&
+                                                                      last_row_q));
 
   for (genvar k = 0; k < PX; k++) begin : gen_slot
     assign rd_req_en_o[k]   = k == 0 || two;
@@ -134,7 +136,7 @@ module hao_fill #(
       used_q <= '0;
     end else begin
       if (start) read_q <= 1'b1;
-      else if (grant && row_end && rows_q == 16'd1) read_q <= 1'b0;
+      else if (grant && row_end_q && last_row_q) read_q <= 1'b0;
       if (grant != pop) used_q <= grant ? used_q + CreditWidth'(1) : used_q - CreditWidth'(1);
     end
   end
@@ -147,12 +149,18 @@ module hao_fill #(
       row_addr_q <= prep_addr_q;
       width_q    <= prep_width;
       left_q     <= prep_width;
+      single_q   <= prep_width == 16'd1;
+      row_end_q  <= end_of(prep_width);
       rows_q     <= prep_q.rows;
+      last_row_q <= prep_q.rows == 16'd1;
     end else if (grant) begin
-      if (row_end) begin
-        left_q   <= width_q;
-        rows_q   <= rows_q - 16'd1;
-        second_q <= !second_q;
+      if (row_end_q) begin
+        left_q     <= width_q;
+        single_q   <= width_q == 16'd1;
+        row_end_q  <= end_of(width_q);
+        rows_q     <= rows_q - 16'd1;
+        last_row_q <= rows_q == 16'd2;
+        second_q   <= !second_q;
         if (up_q && !second_q) begin
           addr_q <= row_addr_q;
         end else begin
@@ -160,8 +168,10 @@ module hao_fill #(
           row_addr_q <= addr_next;
         end
       end else begin
-        left_q <= left_q - (two ? 16'd2 : 16'd1);
-        addr_q <= addr_next;
+        left_q    <= left_q - 16'(PX);
+        single_q  <= left_q == 16'(PX) + 16'd1;
+        row_end_q <= end_of(left_q - 16'(PX));
+        addr_q    <= addr_next;
       end
     end
   end
@@ -169,7 +179,7 @@ module hao_fill #(
   // Words to the window.
   geometry_t             geometry;
   logic                  geometry_valid, first, last, group_valid, place_valid, sent;
-  logic                  active_q, double_q, slot_q, copy_q, line_end, group_end;
+  logic                  active_q, double_q, slot_q, copy_q, group_end, line_end_q, last_line_q;
   logic [15:0]           word_width_q, word_left_q, word_rows_q;
   logic [PX*WordBits-1:0] group_in, group;
 
@@ -180,9 +190,7 @@ module hao_fill #(
     .Width($bits(geometry_t)),
     .Depth(2)
   ) i_queue (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .in_valid_i (start),
     .in_ready_o (queue_ready),
     .in_data_i  (prep_q),
@@ -196,15 +204,12 @@ module hao_fill #(
     assign group_in[k*WordBits+:WordBits] = rd_rsp_data_i[k];
   end
 
-  // Credits keep room for every answer.
-  logic unused_ready;
+  logic unused_ready;  // credits keep room for every answer
   hao_fifo #(
     .Width(PX * WordBits),
     .Depth(Prefetch)
   ) i_prefetch (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .in_valid_i (rd_rsp_valid_i),
     .in_ready_o (unused_ready),
     .in_data_i  (group_in),
@@ -217,9 +222,7 @@ module hao_fill #(
   hao_window_writer #(
     .WinDepth(WinDepth)
   ) i_place (
-    .clk_i,
-    .rst_ni,
-    .clear_i,
+    .clk_i, .rst_ni, .clear_i,
     .start_i    (first),
     .width_i    (geometry.out_w),
     .win_base_i (geometry.win_base),
@@ -236,10 +239,9 @@ module hao_fill #(
   assign win_wr_valid_o = active_q && place_valid && group_valid;
   assign win_wr_data_o  = PX == 2 && slot_q ? group[PX*WordBits-1-:WordBits] : group[WordBits-1:0];
   assign sent           = win_wr_valid_o && win_wr_ready_i;
-  assign line_end       = word_left_q == 16'd1;
-  assign group_end      = line_end || ((!double_q || copy_q) && (PX == 1 || slot_q));
+  assign group_end      = line_end_q || ((!double_q || copy_q) && (PX == 1 || slot_q));
   assign pop            = sent && group_end;
-  assign last           = sent && line_end && word_rows_q == 16'd1;
+  assign last           = sent && line_end_q && last_line_q;
   assign first          = geometry_valid && (!active_q || last);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -263,12 +265,18 @@ module hao_fill #(
       copy_q       <= 1'b0;
       word_width_q <= geometry.out_w;
       word_left_q  <= geometry.out_w;
+      line_end_q   <= geometry.out_w == 16'd1;
       word_rows_q  <= geometry.rows;
+      last_line_q  <= geometry.rows == 16'd1;
     end else if (sent) begin
-      copy_q      <= double_q && !copy_q && !line_end;
+      copy_q      <= double_q && !copy_q && !line_end_q;
       slot_q      <= !group_end && (slot_q || !double_q || copy_q);
-      word_left_q <= line_end ? word_width_q : word_left_q - 16'd1;
-      if (line_end) word_rows_q <= word_rows_q - 16'd1;
+      word_left_q <= line_end_q ? word_width_q : word_left_q - 16'd1;
+      line_end_q  <= line_end_q ? word_width_q == 16'd1 : word_left_q == 16'd2;
+      if (line_end_q) begin
+        word_rows_q <= word_rows_q - 16'd1;
+        last_line_q <= word_rows_q == 16'd2;
+      end
     end
   end
 
