@@ -130,7 +130,7 @@ module hao_dense_setup #(
     if (rst_ni && step_q[0]) begin
       assert (instr_q.opcode == OpDense && instr_q.out_w != '0 && instr_q.y1 > instr_q.y0 &&
               instr_q.stride inside {[1:4]} && instr_q.pad <= 4'd7 && instr_q.dst != 2'd3)
-        else $error("hao_dense_setup: opcode %0d, width %0d, rows %0d-%0d, stride %0d, pad %0d, to %0d",
+        else $error("hao_dense_setup: opcode %0d width %0d rows %0d-%0d stride %0d pad %0d to %0d",
                     instr_q.opcode, instr_q.out_w, instr_q.y0, instr_q.y1, instr_q.stride,
                     instr_q.pad, instr_q.dst);
     end
