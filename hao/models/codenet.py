@@ -145,7 +145,11 @@ class CoDeNet(nn.Module):
         Shapes ``(N, classes, H/4, W/4)``, ``(N, 2, H/4, W/4)`` and ``(N, 2, H/4, W/4)``; sizes and offsets are
         (width, height) and (x, y) in pixels of the output map.
         """
-        shared = self.deconv_layers(self.features(x))
+        return self.heads(self.features(x))
+
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Up blocks and heads on `features`' output; returns what `forward` does."""
+        shared = self.deconv_layers(features)
         return self.hm(shared), self.wh(shared), self.reg(shared)
 
     def displacements(self) -> dict[str, Displacement]:

@@ -20,7 +20,7 @@ from hao.errors import TrainingError
 from hao.models.codenet import CONFIGS, build
 from hao.train.evaluate import average_precision, detect, displacement_histograms, scenes
 from hao.train.feed import Batch, Feed, ahead, normalize, objects
-from hao.train.losses import detection_loss
+from hao.train.losses import DetectionLoss, detection_loss
 from hao.train.recipe import Phase, Recipe
 from hao.train.state import Run, load_weights, read_checkpoint
 
@@ -108,7 +108,7 @@ class Trainer:
         progress, phase = self.run.progress, self.run.phase
         feed = Feed(self.data, phase, (self.recipe.seed, progress.phase), len(CLASSES))
         last_report = last_save = last_validation = clock = time.monotonic()
-        sums, counted = dict.fromkeys(("loss", "heat", "size", "offset", "naming"), 0.0), 0
+        sums, counted = dict.fromkeys(("loss", "heat", "size", "offset", "naming", "deep"), 0.0), 0
         for batch in ahead(feed, progress.step, steps_of(phase)):
             for key, value in self._step(batch).items():
                 sums[key] += value
@@ -157,8 +157,17 @@ class Trainer:
             if batch.targets is None:
                 loss = functional.cross_entropy(learner.classify(batch.images).float(), batch.labels, label_smoothing=0.05)
                 return loss, {"loss": loss.item()}
-            heads = learner.net(batch.images)
+            if not self.run.phase.deep_weight:
+                return self._parts(detection_loss(learner.net(batch.images), batch.targets, self.run.phase.class_weight))
+            features, heads = learner.features_and_heads(batch.images)
+            named = learner.name_objects(features, batch.targets)
         losses = detection_loss(heads, batch.targets, self.run.phase.class_weight)
+        deep = functional.cross_entropy(named.float(), torch.from_numpy(batch.targets.label), reduction="sum") / max(len(named), 1)
+        total, parts = self._parts(losses)
+        return total + self.run.phase.deep_weight * deep, parts | {"deep": deep.item()}
+
+    @staticmethod
+    def _parts(losses: DetectionLoss) -> tuple[Tensor, dict[str, float]]:
         parts = {"loss": losses.total, "heat": losses.heat, "size": losses.size, "offset": losses.offset, "naming": losses.naming}
         return losses.total, {name: value.item() for name, value in parts.items()}
 

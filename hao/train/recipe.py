@@ -23,6 +23,7 @@ class Phase(BaseModel):
         warmup, final: share of the phase spent rising; last rate relative to the peak.
         shards: how many shards of the training split are used.
         class_weight: of the auxiliary cross-entropy at the objects' centres (`hao.train.losses.detection_loss`).
+        deep_weight: of a linear classifier on the backbone's cell under each object's centre; float networks only.
         smallest_crop: shortest side of the random crop that is resized to ``size``, pixels of the scene.
     """
 
@@ -37,6 +38,7 @@ class Phase(BaseModel):
     shards: int = Field(gt=0)
     smallest_crop: int = Field(default=256, gt=0)
     class_weight: float = Field(default=0.0, ge=0)
+    deep_weight: float = Field(default=0.0, ge=0)
 
 
 class Recipe(BaseModel):

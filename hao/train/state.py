@@ -18,6 +18,7 @@ from hao.data.shapes import CLASSES
 from hao.errors import CheckpointError
 from hao.models.codenet import IMAGE_MEAN, IMAGE_STD, CoDeNet
 from hao.train.recipe import Phase, Recipe
+from hao.train.targets import Targets
 
 FORMAT = "hao-training-1"
 
@@ -32,9 +33,27 @@ class Learner(nn.Module):
 
     def classify(self, images: Tensor) -> Tensor:
         """``(N, 3, H, W)`` -> logits ``(N, classes)``."""
+        return self.classifier(self._float_net().features(images).mean((2, 3)))  # type: ignore[no-any-return]
+
+    def features_and_heads(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """The backbone's last map and the detector's heads."""
+        net = self._float_net()
+        features = net.features(images)
+        return features, net.heads(features)
+
+    def name_objects(self, features: Tensor, targets: Targets) -> Tensor:
+        """Class logits ``(objects, classes)`` from the cell of the backbone's last map under each object's centre."""
+        side = targets.heat.shape[-1]
+        shrink = side // features.shape[-1]
+        y, x = (torch.from_numpy(each // shrink) for each in (targets.position // side, targets.position % side))
+        return self.classifier(features[torch.from_numpy(targets.picture), :, y, x])  # type: ignore[no-any-return]
+
+    def _float_net(self) -> CoDeNet:
         if not isinstance(self.net, CoDeNet):
-            raise CheckpointError("only the float network is trained on crops", hint="start quantization-aware runs with a scene phase")
-        return self.classifier(self.net.features(images).mean((2, 3)))  # type: ignore[no-any-return]
+            raise CheckpointError(
+                "only the float network has a classifier on its backbone", hint="quantization-aware phases detect, with deep_weight 0"
+            )
+        return self.net
 
 
 def keep_full_precision(net: nn.Module) -> None:

@@ -22,7 +22,7 @@ from hao.train.loop import Trainer, learning_rate, load_float, steps_of
 from hao.train.losses import detection_loss, focal_loss
 from hao.train.recipe import Phase, Recipe, read_recipe
 from hao.train.score import load_network, score
-from hao.train.state import keep_full_precision
+from hao.train.state import Learner, keep_full_precision
 from hao.train.targets import gaussian_radius, make_targets
 
 PHASE = {"task": "scenes", "size": 64, "images": 12, "batch": 4, "rate": 1e-3, "shards": 2, "smallest_crop": 128}
@@ -207,6 +207,19 @@ def test_targets_follow_crops_and_turns(shards: Path) -> None:
     assert checked > 50
 
 
+def test_objects_are_named_from_the_cell_under_their_centre() -> None:
+    learner = Learner(build("b"), 1024, 20)
+    torch.nn.init.zeros_(learner.classifier.bias)
+    torch.nn.init.zeros_(learner.classifier.weight)
+    learner.classifier.weight.data[:, 0] = 1
+    features = torch.zeros(2, 1024, 4, 4)
+    features[:, 0] = torch.arange(32.0).reshape(2, 4, 4)
+    boxes = [np.array([[0, 0, 8, 8], [96, 30, 126, 60]], np.float32), np.array([[60, 100, 80, 120]], np.float32)]
+    targets = make_targets(boxes, [np.array([1, 2], np.int32), np.array([3], np.int32)], 128, 20)
+    named = learner.name_objects(features, targets)
+    assert named[:, 0].tolist() == [0, 4 * 1 + 3, 16 + 4 * 3 + 2]
+
+
 def test_learning_rate_rises_and_falls() -> None:
     phase = Phase(task="scenes", size=64, images=1000, batch=10, rate=1.0, warmup=0.1, final=0.1, shards=1)
     rates = [learning_rate(phase, step) for step in range(steps_of(phase) + 1)]
@@ -216,7 +229,7 @@ def test_learning_rate_rises_and_falls() -> None:
 
 
 def recipe(**changes: object) -> Recipe:
-    phases = (PHASE | {"task": "objects", "images": 8}, PHASE)
+    phases = (PHASE | {"task": "objects", "images": 8}, PHASE | {"class_weight": 1.0, "deep_weight": 1.0})
     base = {"name": "small", "phases": phases, "half": False, "validation_scenes": 8, "validate_every": 1e9, "save_every": 1e9}
     return Recipe.model_validate(base | changes)
 
