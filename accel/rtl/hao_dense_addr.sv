@@ -1,10 +1,8 @@
 // Walks the input pixels of DENSE and reads them: for every tile (hao_weight_tile) all pixel groups
-// of the chunk.
-//
-// PX lanes (hao_dense_lane) step from pixel to pixel by additions and go back to the start of the
-// chunk for the next pass; the tile adds its plane and tap. Requests wait in a buffer of two; two
-// pixels in one bank make two requests, pixels outside the map none. A beat is a group whose
-// operands are all asked for; beat_* come with its (last) grant.
+// of the chunk. PX lanes (hao_dense_lane) step from pixel to pixel by additions and go back to the
+// start of the chunk for the next pass; the tile adds its plane and tap. Requests wait in a buffer
+// of two; two pixels in one bank make two requests, pixels outside the map none. A beat is a group
+// whose operands are all asked for; beat_* come with its (last) grant.
 module hao_dense_addr #(
   parameter int unsigned PI = 16,
   parameter int unsigned PO = 16,

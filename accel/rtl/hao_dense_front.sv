@@ -242,4 +242,16 @@ module hao_dense_front #(
     .beat_mark_o
   );
 
+`ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   prepared && accepted |-> tile_room && addr_room)
+    else $error("hao_dense_front: an instruction was dropped");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   beat_valid_o |-> slot_load_o != '0)
+    else $error("hao_dense_front: a group without an operand");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   tile_release |-> beat_valid_o && beat_swap_o)
+    else $error("hao_dense_front: weights were released before they were used");
+`endif
+
 endmodule

@@ -83,4 +83,12 @@ module hao_dense_lane #(
     end
   end
 
+`ifndef SYNTHESIS
+  assert property (@(posedge clk_i) mark_i || back_i |-> step_i && mark_i != back_i)
+    else $error("hao_dense_lane: a state was remembered or gone back to without a step");
+  assert property (@(posedge clk_i)
+                   step_i |-> state_q.left != '0 && state_q.left <= out_w_i)
+    else $error("hao_dense_lane: %0d pixels left in a row of %0d", state_q.left, out_w_i);
+`endif
+
 endmodule

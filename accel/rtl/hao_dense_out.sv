@@ -252,4 +252,13 @@ module hao_dense_out #(
     .stall_o
   );
 
+`ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   result_valid && tag[0] |-> tag[1] && (PO == 16 || tag[2]))
+    else $error("hao_dense_out: an instruction ends inside a chunk");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   start |-> cmd_valid && asked_q)
+    else $error("hao_dense_out: parameters without an instruction");
+`endif
+
 endmodule
