@@ -79,9 +79,9 @@ def test_a_failing_step_ends_the_build_with_the_tools_message(tmp_path: Path) ->
 def test_the_ip_core_is_packaged_with_its_interfaces(tmp_path: Path, name: str, backend: str) -> None:
     tool = run(plan_rtl_ip(CI_CONFIGS[name], load_board("ultra96v2")), tmp_path / "p", "package_ip.tcl", backend)
     assert tool.faults == []
-    assert set(tool.packaged) == {"aclk", "aresetn", "interrupt", "s_axil", "m_axi"}
+    assert set(tool.packaged) == {"aclk", "aresetn", "irq", "s_axil", "m_axi"}
     assert tool.packaged["aresetn"].parameters["POLARITY"] == "ACTIVE_LOW"
-    assert tool.packaged["interrupt"].parameters["SENSITIVITY"] == "LEVEL_HIGH"
+    assert tool.packaged["irq"].parameters["SENSITIVITY"] == "LEVEL_HIGH"
     assert "FREQ_HZ" not in tool.packaged["aclk"].parameters
     assert len(tool.sources) == len(list((tmp_path / "p" / "rtl").iterdir())) + 1
     assert 0 < int(tool.properties["core:current", "core_revision"]) < 1 << 31
@@ -132,7 +132,7 @@ SEEDED = {
         "connect_bd_net [get_bd_pins reset/peripheral_aresetn] [get_bd_pins hao/aresetn]", "", "reset hao/aresetn is not connected",
     ),
     "no interrupt": (
-        "connect_bd_net [get_bd_pins hao/interrupt] [get_bd_pins ps/pl_ps_irq0]", "", "interrupt hao/interrupt is not connected",
+        "connect_bd_net [get_bd_pins hao/irq] [get_bd_pins ps/pl_ps_irq0]", "", "interrupt hao/irq is not connected",
     ),
     "no bus": (
         "connect_bd_intf_net [get_bd_intf_pins memory/M00_AXI] [get_bd_intf_pins ps/S_AXI_HP0_FPD]", "", "memory/M00_AXI is not connected",

@@ -8,9 +8,13 @@ import pytest
 from jinja2 import UndefinedError
 
 from hao.codegen import hls
+from hao.boards import load_board
 from hao.codegen.environment import environment
 from hao.codegen.hls import FILES, decoded, render_kernel
 from hao.codegen.hls_project import SCRIPT, render_project
+from hao.codegen.rtl import rtl_sources
+from hao.codegen.vitis_hls import plan_vitis_hls
+from hao.codegen.vivado import plan_vivado
 from hao.engine import isa
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.errors import BoardError, UsageError
@@ -37,7 +41,11 @@ def test_sources_are_tidy(config: EngineConfig) -> None:
 
 def test_every_template_belongs_to_a_file() -> None:
     templates = {path.name.removesuffix(".j2") for path in shared("hls_templates").glob("*.j2")}
-    assert templates == {*FILES, SCRIPT, "hao_pkg.sv"}
+    board = load_board("ultra96v2")
+    written = {*plan_vitis_hls(EngineConfig(), board).files, *plan_vivado(EngineConfig(), board).files}
+    by_hand = {path.name for path in rtl_sources()}
+    assert templates == {path.rpartition("/")[2] for path in written} - by_hand
+    assert {*FILES, SCRIPT, "hao_pkg.sv"} < templates
 
 
 def test_undefined_names_are_errors() -> None:
