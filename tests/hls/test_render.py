@@ -7,8 +7,8 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
-from hao.codegen import hls
 from hao.boards import load_board
+from hao.codegen import hls
 from hao.codegen.environment import environment
 from hao.codegen.hls import FILES, decoded, render_kernel
 from hao.codegen.hls_project import SCRIPT, render_project
