@@ -29,7 +29,7 @@ def run(
     data: Annotated[Path, typer.Option(help="rendered pictures")] = Path("build/data"),
     minutes: Annotated[float, typer.Option(help="stop after this long; resume later")] = 1e9,
     initial: Annotated[Path | None, typer.Option(help="float weights to start from")] = None,
-    export: Annotated[Path | None, typer.Option(help="float16 weights to write at the end")] = None,
+    export: Annotated[Path | None, typer.Option(help="float16 weights, written at every validation")] = None,
     threads: Annotated[int, typer.Option(help="processor cores")] = 2,
 ) -> None:
     """Train by a recipe; resumes when the folder holds its checkpoint."""
@@ -50,11 +50,9 @@ def run(
 
     try:
         torch.set_num_threads(threads)
-        trainer = Trainer(read_recipe(recipe), folder, data, initial=initial, listen=show)
+        trainer = Trainer(read_recipe(recipe), folder, data, initial=initial, export=export, listen=show)
         signal.signal(signal.SIGTERM, lambda *_: trainer.stop())
         trainer.train(minutes * 60)
-        if export is not None:
-            trainer.run.export(export)
     except HaoError as error:
         console.print(str(error), style="red", highlight=False)
         raise typer.Exit(error.exit_code) from error

@@ -56,6 +56,7 @@ class Trainer:
         data: folder of rendered pictures; filled on demand.
         initial: float weights to start from (an export or a checkpoint), used when there is nothing to resume.
         prepare: turns the float network into the one that is trained, e.g. by inserting quantizers.
+        export: float16 weights, written anew at every validation.
         listen: called with every record that goes to the log.
     """
 
@@ -66,9 +67,10 @@ class Trainer:
         data: Path,
         initial: Path | None = None,
         prepare: Prepare | None = None,
+        export: Path | None = None,
         listen: Listener | None = None,
     ) -> None:
-        self.recipe, self.data, self.listen = recipe, data, listen
+        self.recipe, self.data, self.export, self.listen = recipe, data, export, listen
         self.checkpoint, self.log = folder / f"{recipe.name}.safetensors", folder / f"{recipe.name}.log"
         torch.manual_seed(recipe.seed)
         net: nn.Module = build(recipe.config, operator=recipe.operator)
@@ -184,6 +186,8 @@ class Trainer:
         progress.seconds += time.monotonic() - started
         self._report(record)
         progress.history.append({"phase": progress.phase, "images": progress.images, "seconds": round(progress.seconds), **record})
+        if self.export is not None:
+            self.run.export(self.export)
 
     def _accuracy(self) -> float:
         """Percent of validation pictures that the averaged classifier names."""

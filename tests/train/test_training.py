@@ -236,8 +236,9 @@ def recipe(**changes: object) -> Recipe:
 
 def test_resuming_equals_not_stopping(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hao.train.loop._CROPS_CHECKED", 8)
-    whole = Trainer(recipe(), tmp_path / "whole", shards)
+    whole = Trainer(recipe(), tmp_path / "whole", shards, export=tmp_path / "out.safetensors")
     whole.train()
+    assert (tmp_path / "out.json").is_file()
     for _ in range(10):
         parts = Trainer(recipe(), tmp_path / "parts", shards)
         if parts.run.progress.phase == 2:
