@@ -157,6 +157,48 @@ class SynthesisError(HaoError):
     exit_code = 20
 
 
+class EngineTimeout(SimulationError):
+    """A frame that the engine did not finish in time; how far every unit came is in the message."""
+
+    exit_code = 21
+
+
+class EngineFault(SimulationError):
+    """A fault that the engine reports: an illegal instruction, a start while it was busy."""
+
+    exit_code = 22
+
+
+class BusError(SimulationError):
+    """An error response on the engine's memory port: an address without memory behind it."""
+
+    exit_code = 23
+
+
+class EngineReset(SimulationError):
+    """An engine that somebody reset in mid-frame; the frame is lost."""
+
+    exit_code = 24
+
+
+class VendorToolError(HaoError):
+    """Vivado or Vitis failed; the first real error of its log and what it means are in the message."""
+
+    exit_code = 25
+
+
+class LicenceError(VendorToolError):
+    """Vivado or Vitis found no licence for the device or for itself."""
+
+    exit_code = 26
+
+
+class TimingError(VendorToolError):
+    """A design that was placed and routed but misses its clock."""
+
+    exit_code = 27
+
+
 def error_classes() -> tuple[type[HaoError], ...]:
     """Every class of the tree, the base first, in the order of their exit codes."""
     found: list[type[HaoError]] = [HaoError]

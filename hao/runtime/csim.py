@@ -19,7 +19,7 @@ from hao.engine.regs import Fault
 from hao.engine.taps import TAP_DTYPE, TapTrace
 from hao.errors import ConfigurationMismatch, DataError, ImageFormatError, SimulationError
 from hao.runtime.csim_build import Arithmetic, build_csim, plan_csim
-from hao.runtime.driver import Loadable
+from hao.runtime.resident import Loadable
 
 Bytes = npt.NDArray[np.uint8]
 Regions = Mapping[BaseSelect, bytes]

@@ -16,7 +16,8 @@ from hao.engine.taps import TAP_DTYPE, TapTrace
 from hao.errors import SimulationError
 from hao.runtime.cache import BuildPlan
 from hao.runtime.csim import RunResult
-from hao.runtime.driver import DEFAULT_TIMEOUT_CYCLES, Counters, Driver, Loadable
+from hao.runtime.driver import DEFAULT_TIMEOUT_CYCLES, Counters, Driver
+from hao.runtime.resident import Loadable
 from hao.runtime.simulated import SimulatedBoard, TapArray
 from hao.runtime.timing import DramTiming
 from hao.runtime.verilated import Trace, build_model, plan_model

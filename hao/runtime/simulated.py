@@ -61,6 +61,7 @@ class SimulatedBoard:
     """
 
     name = "rtl"
+    interrupts = True
 
     def __init__(
         self, library: Path, timing: DramTiming, memory_bytes: int = 1 << 26, progress: Callable[[int], None] | None = None
@@ -133,7 +134,21 @@ class SimulatedBoard:
         self._memory.release_all()
 
     def wait_interrupt(self, timeout_cycles: int) -> bool:
-        """Simulate until the interrupt or the time-out; see ``Device``."""
+        """Simulate until the interrupt or the time-out; see ``Device``. The host's cache evicts lines before and after."""
+        self._memory.evict()
+        came = self._simulate(timeout_cycles)
+        self._memory.evict()
+        return came
+
+    def pause(self, cycles: int) -> None:
+        """Simulate ``cycles``, fewer where the interrupt line is high; see ``Device``."""
+        self.wait_interrupt(cycles)
+
+    def elapsed(self) -> int:
+        """Cycles simulated; see ``Device``."""
+        return self.cycles
+
+    def _simulate(self, timeout_cycles: int) -> bool:
         left = timeout_cycles
         while left > 0:
             status = self._lib.hao_sim_wait(self._handle, min(left, _CHUNK_CYCLES))

@@ -13,7 +13,7 @@ from hao.compiler.random_program import RandomProgram, random_program
 from hao.engine.config import CI_CONFIGS
 from hao.engine.isa import INSTRUCTION_BYTES, BaseSelect, LoadTarget, Opcode, Unit
 from hao.engine.regs import OFFSETS, Fault
-from hao.errors import SimulationError
+from hao.errors import BusError, EngineFault
 from hao.runtime.driver import Driver
 from hao.runtime.rtl import RtlEngine, plan_engine
 from hao.runtime.simulated import SimulatedBoard
@@ -148,9 +148,11 @@ def test_error_responses(small_board: SimulatedBoard, base: str, fault: Fault) -
     p = next(each for each in drawn if any(i.opcode is Opcode.LDI for i in each.program))
     driver = Driver(small_board, TIMEOUT)
     driver.load(Image.of(p))
-    small_board.mmio_write(OFFSETS[f"{base}_HI"], 0xFF)
-    with pytest.raises(SimulationError, match=fault.name):
-        driver.run(p.input)
+    write = small_board.mmio_write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_board, "mmio_write", lambda at, value: write(at, 0xFF if at == OFFSETS[f"{base}_HI"] else value))
+        with pytest.raises(BusError, match=fault.name):
+            driver.run(p.input)
     assert run_and_compare(small_board, p) > 0
 
 
@@ -162,7 +164,7 @@ def test_illegal_opcode_and_missing_end(small_board: SimulatedBoard) -> None:
     for bad in (replace(image, dram=bytes(broken)), replace(image, program_count=image.program_count - 1)):
         driver = Driver(small_board, TIMEOUT)
         driver.load(bad)
-        with pytest.raises(SimulationError, match="ILLEGAL_OPCODE"):
+        with pytest.raises(EngineFault, match="ILLEGAL_OPCODE"):
             driver.run(p.input)
     assert run_and_compare(small_board, p) > 0
 

@@ -11,7 +11,7 @@ import pytest
 
 from hao.boards import load_board
 from hao.engine.regs import OFFSETS
-from hao.errors import ConfigurationMismatch, DataError, ImageFormatError, SimulationError
+from hao.errors import BusError, ConfigurationMismatch, DataError, EngineTimeout, ImageFormatError, SimulationError
 from hao.runtime.driver import Driver
 from hao.runtime.simulated import SimulatedBoard
 from hao.runtime.timing import DramTiming
@@ -45,14 +45,20 @@ class HonestBoard:
     """Passes everything to the simulated board but the scratch address, which the copy engine takes for orders."""
 
     name = "rtl"
+    interrupts = True
 
-    def __init__(self, board: SimulatedBoard, breach: int = 0, traffic: int = 0) -> None:
+    def __init__(self, board: SimulatedBoard, breach: int = 0, traffic: int = 0, astray: str = "") -> None:
         self._board = board
         self._orders = {OFFSETS["SCRATCH_LO"]: breach, OFFSETS["SCRATCH_HI"]: traffic}
+        if astray:
+            self._orders[OFFSETS[astray]] = 0
         self.mmio_read = board.mmio_read
         self.allocate = board.allocate
         self.release_all = board.release_all
         self.wait_interrupt = board.wait_interrupt
+        self.pause = board.pause
+        self.elapsed = board.elapsed
+        self.close = board.close
 
     def mmio_write(self, offset: int, value: int) -> None:
         self._board.mmio_write(offset, self._orders.get(offset, value))
@@ -98,15 +104,14 @@ def test_nothing_runs_before_something_is_loaded(board: SimulatedBoard) -> None:
 def test_a_hanging_engine_is_given_up_with_its_position(board: SimulatedBoard) -> None:
     driver = Driver(HonestBoard(board, HANG), timeout_cycles=5000)
     driver.load(Image())
-    with pytest.raises(SimulationError, match="not done after 5000 cycles: status 1, 96 instructions"):
+    with pytest.raises(EngineTimeout, match="not done after 5000 cycles: status 1, 96 instructions"):
         driver.run(bytes(16 * WORDS))
 
 
 def test_a_bus_error_is_reported_as_a_fault(board: SimulatedBoard) -> None:
-    driver = Driver(HonestBoard(board, traffic=READ))
+    driver = Driver(HonestBoard(board, traffic=READ, astray="INPUT_HI"))
     driver.load(Image(program_count=1, input_bytes=64, output_bytes=64))
-    board.mmio_write(OFFSETS["INPUT_HI"], 0)
-    with pytest.raises(SimulationError, match="fault READ_RESPONSE"):
+    with pytest.raises(BusError, match="fault READ_RESPONSE"):
         driver.run(bytes(16))
 
 

@@ -47,6 +47,7 @@ def run(
         source, target = board.allocate(words * 16 + skew), board.allocate(words * 16 + skew)
         source.array[:] = np.random.default_rng(timing.seed).integers(0, 256, source.array.size, dtype=np.uint8)
         source.flush()
+        target.flush()  # or lines that are dirty from before would be written back over the copy
         for name, address in (("INPUT", source.address + skew), ("OUTPUT", target.address + skew)):
             board.mmio_write(OFFSETS[f"{name}_LO"], address & 0xFFFFFFFF)
             board.mmio_write(OFFSETS[f"{name}_HI"], address >> 32)
