@@ -37,16 +37,16 @@ def normalize(images: NDArray[np.uint8]) -> Tensor:
     return ((pixels - torch.tensor(IMAGE_MEAN)) / torch.tensor(IMAGE_STD)).permute(0, 3, 1, 2)
 
 
-def _vary_colours(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """A channel order for the batch, a gain and a lift per picture."""
+def _varied(images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+    """`normalize`, then a gain and a lift per picture and a channel order for the batch; one pass over the pixels."""
     count = len(images)
     gain = torch.from_numpy(rng.uniform(0.8, 1.25, (count, 1, 1, 1)).astype(np.float32))
-    lift = torch.from_numpy(rng.uniform(-0.3, 0.3, (count, 3, 1, 1)).astype(np.float32))
-    varied = images * gain + lift
-    if rng.random() < 0.5:
-        # Indexing keeps no memory format, and the convolutions run twice as fast with channels last.
-        varied = varied[:, torch.from_numpy(rng.permutation(3))]
-    return varied.contiguous(memory_format=torch.channels_last)
+    lift = torch.from_numpy(rng.uniform(-0.3, 0.3, (count, 3, 1, 1)).astype(np.float32)).permute(0, 2, 3, 1)
+    order = torch.from_numpy(rng.permutation(3)) if rng.random() < 0.5 else torch.arange(3)
+    slope = gain / torch.tensor(IMAGE_STD)
+    offset = lift - torch.tensor(IMAGE_MEAN) * slope
+    pixels = torch.from_numpy(images)[..., order].float()
+    return torch.addcmul(offset[..., order], pixels, slope[..., order]).permute(0, 3, 1, 2)
 
 
 class Feed:
@@ -64,7 +64,7 @@ class Feed:
         rng = np.random.default_rng((*self.key, step))
         picked = self._order(step)
         images, boxes, labels = zip(*(self._picture(int(index), rng) for index in picked), strict=True)
-        tensor = _vary_colours(normalize(np.stack(images)), rng)
+        tensor = _varied(np.stack(images), rng)
         if self.phase.task != "scenes":
             return Batch(tensor, torch.from_numpy(np.concatenate(labels).astype(np.int64)), None)
         return Batch(tensor, torch.empty(0), make_targets(list(boxes), list(labels), self.phase.size, self.classes))

@@ -22,7 +22,7 @@ from hao.train.evaluate import average_precision, detect, displacement_histogram
 from hao.train.feed import Batch, Feed, ahead, normalize, objects
 from hao.train.losses import DetectionLoss, detection_loss
 from hao.train.recipe import Phase, Recipe
-from hao.train.state import Run, load_weights, read_checkpoint
+from hao.train.state import Run, load_weights, origin_of, read_checkpoint
 
 Prepare = Callable[[nn.Module], nn.Module]
 Listener = Callable[[dict[str, Any]], None]
@@ -76,7 +76,8 @@ class Trainer:
         net: nn.Module = build(recipe.config, operator=recipe.operator)
         if initial is not None:
             load_float(net, initial)
-        self.run = Run(recipe, prepare(net) if prepare else net, CONFIGS[recipe.config].widths[4])
+        origin = [] if initial is None else origin_of(initial)
+        self.run = Run(recipe, prepare(net) if prepare else net, CONFIGS[recipe.config].widths[4], origin)
         if self.checkpoint.is_file():
             self.run.load(self.checkpoint)
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -21,15 +21,15 @@ from hao.ir.graph import Graph
 from hao.ir.serialize import network_digest, save_graph
 from hao.models.codenet import CONFIGS, IMAGE_MEAN, IMAGE_STD
 from hao.quant.calibrate import calibrate
-from hao.quant.compare import layer_differences
 from hao.quant.config import QuantConfig
-from hao.quant.export import IntegerTwin, to_integer
+from hao.quant.export import to_integer
 from hao.quant.model import QuantModel
+from hao.train.card import codenet_card, measured
 from hao.train.evaluate import scenes
 from hao.train.feed import normalize
 from hao.train.loop import Trainer
 from hao.train.recipe import Recipe, read_recipe
-from hao.train.score import load_network, score
+from hao.train.score import load_network
 
 _CALIBRATION_SCENES, _CALIBRATION_BATCH = 96, 16
 
@@ -74,30 +74,6 @@ def trained(recipe: Recipe, initial: Path, folder: Path, data: Path, minutes: fl
     return model.eval()
 
 
-def measured(model: QuantModel, initial: Path, config: str, data: Path, count: int) -> dict[str, Any]:
-    """AP50 on test scenes of the float network, the calibrated one and ``model`` (modes float and integer), with intervals."""
-    calibrated = quantizer(config, data)(load_network(initial, config))
-    nets = {
-        "float": load_network(initial, config),
-        "post_training_integer": IntegerTwin(calibrated),
-        "trained_float_mode": model,
-        "trained_integer": IntegerTwin(model),
-    }
-    rows: dict[str, Any] = {}
-    for label, net in nets.items():
-        interval = score(net, data, "test", count).interval
-        rows[label] = {"ap50": round(interval.ap50, 2), "low": round(interval.low, 2), "high": round(interval.high, 2)}
-    images, _ = scenes(data, "test", 4)
-    layers = layer_differences(model, normalize(images))
-    compared = sum(row.compared for row in layers)
-    rows["modes"] = {
-        "compared": compared,
-        "differing_share": sum(row.differing for row in layers) / compared,
-        "largest": max(row.largest for row in layers),
-    }
-    return rows
-
-
 def convert(model: QuantModel, config: str, name: str, weights: str) -> Graph:
     """The integer graph of a CoDeNet, with what a host needs to know about it."""
     return to_integer(model, name, {"model": network_name(config), "weights": weights, "bits": f"W{model.config.weight_bits}A8"})
@@ -106,11 +82,11 @@ def convert(model: QuantModel, config: str, name: str, weights: str) -> Graph:
 def main(
     recipe: Path,
     initial: Annotated[Path, typer.Option(help="float weights")],
-    out: Annotated[Path, typer.Option(help="integer graph to write; its figures go beside it as JSON")],
+    out: Annotated[Path, typer.Option(help="integer graph to write; its model card goes beside it as JSON")],
     folder: Annotated[Path, typer.Option(help="checkpoints and logs")] = Path("build/train"),
     data: Annotated[Path, typer.Option(help="rendered pictures")] = Path("build/data"),
     minutes: Annotated[float, typer.Option(help="stop after this long; resume later")] = 1e9,
-    scenes_measured: Annotated[int, typer.Option(help="test scenes; 0 to measure nothing")] = 500,
+    scenes_measured: Annotated[int, typer.Option(help="test scenes of the model card; 0 for none")] = 2000,
     threads: Annotated[int, typer.Option(help="processor cores")] = 2,
 ) -> None:
     """Quantize, train on, convert and measure."""
@@ -120,11 +96,12 @@ def main(
         model = trained(plan, initial, folder, data, minutes)
         graph = convert(model, plan.config, plan.name, "trained")
         save_graph(graph, out)
-        figures: dict[str, Any] = {"name": plan.name, "digest": network_digest(graph), "recipe": plan.model_dump()}
         if scenes_measured:
-            figures |= {"test_scenes": scenes_measured, "ap50": measured(model, initial, plan.config, data, scenes_measured)}
-        out.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        typer.echo(json.dumps(figures))
+            calibrated = quantizer(plan.config, data)(load_network(initial, plan.config))
+            figures = measured(model, calibrated, initial, plan.config, data, scenes_measured)
+            card = codenet_card(plan.name, plan.config, network_digest(graph), plan, initial, data, figures)
+            out.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+            typer.echo(json.dumps(figures["test_ap50_percent"]))
     except HaoError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(error.exit_code) from error

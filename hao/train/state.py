@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,14 @@ class Progress:
 
 
 class Run:
-    """Weights, their moving average, the optimizer and the progress of one recipe."""
+    """Weights, their moving average, the optimizer and the progress of one recipe.
 
-    def __init__(self, recipe: Recipe, net: nn.Module, features: int) -> None:
-        self.recipe, self.progress = recipe, Progress()
+    Attributes:
+        origin: headers of the runs whose weights this one began with, the latest first: recipe and progress of each.
+    """
+
+    def __init__(self, recipe: Recipe, net: nn.Module, features: int, origin: Sequence[dict[str, Any]] = ()) -> None:
+        self.recipe, self.progress, self.origin = recipe, Progress(), list(origin)
         self.learner = Learner(net, features, len(CLASSES)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.learner).eval().requires_grad_(False)
         keep_full_precision(self.learner)
@@ -137,7 +142,7 @@ class Run:
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{k}": v for k, v in state.items()}
-        _write(path, tensors, self.recipe, self.progress)
+        _write(path, tensors, self._header())
 
     def load(self, path: Path) -> None:
         """Continue from `save`'s file.
@@ -158,12 +163,15 @@ class Run:
                 adam.setdefault(int(index), {})[key] = value
         self.optimizer.load_state_dict({"state": adam, "param_groups": self.optimizer.state_dict()["param_groups"]})
 
+    def _header(self) -> dict[str, Any]:
+        return _facts() | {"recipe": self.recipe.model_dump(), "progress": asdict(self.progress), "origin": self.origin}
+
     def export(self, path: Path) -> None:
         """The averaged network in float16, names as in the network; the recipe and progress as JSON beside it."""
         net = self.average.net
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
-        _write(path, tensors, self.recipe, self.progress)
-        text = json.dumps({"recipe": self.recipe.model_dump(), "progress": asdict(self.progress)} | _facts(), indent=1)
+        _write(path, tensors, self._header())
+        text = json.dumps(self._header(), indent=1)
         partial = path.with_suffix(".json.partial")
         partial.write_text(text + "\n", encoding="utf-8")
         partial.replace(path.with_suffix(".json"))
@@ -179,9 +187,14 @@ def _facts() -> dict[str, Any]:
     }
 
 
-def _write(path: Path, tensors: dict[str, Tensor], recipe: Recipe, progress: Progress) -> None:
+def origin_of(path: Path) -> list[dict[str, Any]]:
+    """What `Run.origin` is for a run that begins with the weights of ``path``."""
+    _, header = read_checkpoint(path)
+    return [{"recipe": header["recipe"], "progress": header["progress"]}, *header.get("origin", [])]
+
+
+def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    header = _facts() | {"recipe": recipe.model_dump(), "progress": asdict(progress)}
     partial = path.with_name(f".{path.name}.partial")
     plain = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     save_file(plain, partial, metadata={"hao": json.dumps(header)})

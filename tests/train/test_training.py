@@ -263,7 +263,9 @@ def test_export_is_small_and_loads(shards: Path, tmp_path: Path) -> None:
     exported = trainer.run.average.net.state_dict()
     assert all(torch.equal(value, exported[name].half().to(value.dtype)) for name, value in net.state_dict().items())
     header = json.loads((tmp_path / "out.json").read_text())
-    assert (header["image_mean"], header["generator_version"]) == ([104, 114, 120], 1)
+    assert (header["image_mean"], header["generator_version"], header["origin"]) == ([104, 114, 120], 1, [])
+    later = Trainer(recipe(name="later"), tmp_path, shards, initial=tmp_path / "out.safetensors")
+    assert [run["recipe"]["name"] for run in later.run.origin] == ["small"]
     with pytest.raises(CheckpointError, match=r"shape|lacks|unknown"):
         load_float(build("d"), tmp_path / "out.safetensors")
     with pytest.raises(CheckpointError, match=r"lacks|unknown"):
