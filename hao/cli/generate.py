@@ -1,4 +1,4 @@
-"""``hao generate``: a project for the vendor's tools, written whole or not at all."""
+"""``hao generate``: a project for the vendor's tools or the C driver, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from hao.boards import Board, load_board
+from hao.codegen.c_driver import plan_c_driver
 from hao.codegen.rtl_ip import plan_rtl_ip
 from hao.codegen.tcl_project import ProjectPlan, write_project
 from hao.codegen.vitis_hls import plan_vitis_hls
@@ -21,6 +22,7 @@ TARGETS: dict[str, Callable[[EngineConfig, Board], ProjectPlan]] = {
     "vitis-hls": plan_vitis_hls,
     "rtl-ip": plan_rtl_ip,
     "vivado": plan_vivado,
+    "c-driver": plan_c_driver,
 }
 
 

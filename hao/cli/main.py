@@ -161,7 +161,7 @@ def synth(
 @app.command()
 def generate(
     design: Annotated[str, typer.Argument(help="engine's configuration, or a .json file with its parameters")],
-    target: Annotated[str, typer.Option(help="vitis-hls, rtl-ip or vivado")],
+    target: Annotated[str, typer.Option(help="vitis-hls, rtl-ip, vivado or c-driver")],
     out: Annotated[Path, typer.Option(help="folder of the project")],
     board: _Board = "ultra96v2",
     force: Annotated[bool, typer.Option("--force", help="replace an earlier project, with all that was built in it")] = False,
@@ -171,6 +171,21 @@ def generate(
     from hao.cli.tables import make_console
 
     raise typer.Exit(write(design, target, board, out, force, make_console()))
+
+
+@app.command(name="compile")
+def compile_network(
+    network: Annotated[str, typer.Argument(help="such as codenet-1x-b or digits")],
+    out: Annotated[Path, typer.Option(help="program image for Board.load")],
+    weights: _Weights = "",
+    design: Annotated[str, typer.Option(help="engine's configuration, or a .json file with its parameters")] = "16x16x2",
+    flat: Annotated[Path | None, typer.Option(help="write it as a flat image for the C driver too")] = None,
+) -> None:
+    """Compile a network for an engine into a program image, to be run on a board."""
+    from hao.cli.compile import compile_to
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(compile_to(network, weights, design, out, flat, make_console()))
 
 
 # typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up

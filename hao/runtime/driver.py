@@ -303,7 +303,7 @@ class Driver:
         return f"status {self._read('STATUS')}, {program} instructions, completed: {counts}"
 
     def counters(self) -> Counters:
-        """The counters of the last frame."""
+        """The counters of the last frame; while ``stream`` is under way, of the one in flight so far."""
         fields = ("COUNT", *(name.upper() for name in UNIT_COUNTERS))
         units = {unit.name: UnitCounters(*(self._read(f"{unit.name}_{field}") for field in fields)) for unit in Unit}
         return Counters(self._read("CYCLES"), self._read("READ_BEATS"), self._read("WRITE_BEATS"), units)

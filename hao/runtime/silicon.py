@@ -13,10 +13,10 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from hao.codegen.ports import set_port_widths
 from hao.codegen.rtl_ip import CONTROL_BYTES, IP_TOP
 from hao.errors import BoardError, MissingTool, SimulationError
 from hao.runtime.device import Bytes
-from hao.runtime.ports import set_port_widths
 from hao.runtime.uio import UioInterrupt, find_uio
 
 _PAGE = 4096

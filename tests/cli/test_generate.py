@@ -16,7 +16,7 @@ from hao.errors import BoardError, ConfigurationError, UsageError
 ENTRY = {"vitis-hls": "hao_project.tcl", "rtl-ip": "package_ip.tcl", "vivado": "build.tcl"}
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ENTRY)
 def test_every_target_is_written_and_repeats_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
     arguments = ["generate", "8x8x1", "--target", target, "--board", "kv260", "--out", str(tmp_path / "p")]
     assert invoke(arguments) == 0
@@ -31,6 +31,12 @@ def test_every_target_is_written_and_repeats_itself(tmp_path: Path, capsys: pyte
     assert "xck26-sfvc784-2LV-c" in (tmp_path / "p" / ENTRY[target]).read_text()
     assert invoke(arguments) == 0
     assert "unchanged" in capsys.readouterr().out
+
+
+def test_the_c_driver_is_a_target(tmp_path: Path) -> None:
+    assert set(TARGETS) == {*ENTRY, "c-driver"}
+    assert invoke(["generate", "8x8x1", "--target", "c-driver", "--out", str(tmp_path / "p")]) == 0
+    assert f"{CI_CONFIGS['8x8x1'].digest64() >> 32:08X}" in (tmp_path / "p" / "hao_regs.h").read_text()
 
 
 @pytest.mark.parametrize(

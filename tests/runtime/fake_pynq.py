@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from hao.codegen.ports import FIELDS
 from hao.runtime.memory import CachedBuffer
-from hao.runtime.ports import FIELDS
 from hao.runtime.simulated import SimulatedBoard
 
 ENGINE_ADDRESS = 0xA000_0000

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from hao.codegen.ports import FIELDS
 from hao.errors import BoardError, MissingTool, SimulationError
 from hao.runtime import silicon
 from hao.runtime.board import Board
 from hao.runtime.driver import Wait
-from hao.runtime.ports import FIELDS
 from hao.runtime.simulated import SimulatedBoard
 from hao.runtime.uio import UioInterrupt, find_uio
 from tests.runtime.fake_pynq import System, fake_pynq
