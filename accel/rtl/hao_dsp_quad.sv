@@ -114,6 +114,10 @@ module hao_dsp_quad #(
 
   assign cascade_o = p_q;
   assign p         = p_q;
+
+  // What keeps the fields apart.
+  assert property (@(posedge clk_i) en_i |-> x0_i >= -5'sd8 && x1_i >= -5'sd8)
+    else $error("hao_dsp_quad: operands %0d and %0d, less than -8", x0_i, x1_i);
 `endif
 
   for (genvar f = 0; f < 3; f++) begin : gen_field

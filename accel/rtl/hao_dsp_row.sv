@@ -125,6 +125,20 @@ module hao_dsp_row #(
     assign cascade_o[o] = 48'(p_q);
     assign p_o[o]       = p_q;
   end
+
+  // What keeps the lanes apart: -256 would not. Once a row, for all its multipliers.
+  if (AWidth == 27) begin : gen_check_pair
+    logic signed [9:0]  upper;
+    logic signed [17:0] lower;
+    assign lower = a_i[17:0];
+    assign upper = 10'(signed'(a_i[AWidth-1:AWidth-9])) + 10'(lower[17]);
+    assert property (@(posedge clk_i) a_en_i |-> upper >= -10'sd255 && upper <= 10'sd255 &&
+                     lower >= -18'sd255 && lower <= 18'sd255)
+      else $error("hao_dsp_row: operands %0d and %0d leave [-255, 255]", upper, lower);
+  end else begin : gen_check_one
+    assert property (@(posedge clk_i) a_en_i |-> a_i != {1'b1, (AWidth - 1)'(0)})
+      else $error("hao_dsp_row: operand %0d leaves its symmetric range", a_i);
+  end
 `endif
 
 endmodule

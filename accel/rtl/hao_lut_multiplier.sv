@@ -56,4 +56,13 @@ module hao_lut_multiplier #(
     assign unused = added[0];
   end
 
+`ifndef SYNTHESIS
+  logic signed [BWidth+8:0] expected;
+  assign expected = (BWidth + 9)'(a_i) * (BWidth + 9)'(b_i);
+  always_comb begin
+    assert (product_o == expected)
+      else $error("hao_lut_multiplier: %0d * %0d is not %0d", a_i, b_i, product_o);
+  end
+`endif
+
 endmodule

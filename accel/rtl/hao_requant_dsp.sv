@@ -85,7 +85,11 @@ module hao_requant_dsp (
   logic signed [26:0] a_q, d_q, ad_q;
   logic signed [17:0] b1_q, b2_q;
   logic signed [44:0] m_q;
-  logic signed [47:0] c_q, p_q;
+  logic signed [47:0] c_q, p_q, addend, sum;
+
+  assign addend = accumulate_i ? p_q : c_q;
+  assign sum    = 48'(m_q) + addend;
+  assign p_o    = p_q;
 
   always_ff @(posedge clk_i) begin
     if (step_i[0]) begin
@@ -101,10 +105,16 @@ module hao_requant_dsp (
       m_q <= ad_q * b2_q;
       c_q <= c_i;
     end
-    if (step_i[3]) p_q <= 48'(m_q) + (accumulate_i ? p_q : c_q);
+    if (step_i[3]) p_q <= sum;
   end
 
-  assign p_o = p_q;
+  // Immediate, not concurrent: sampling every lane would cost more than the lanes.
+  always_ff @(posedge clk_i) begin
+    if (step_i[3]) begin
+      assert (m_q[44] != addend[47] || sum[47] == addend[47])
+        else $error("hao_requant_dsp: %0d + %0d leaves 48 bits", m_q, addend);
+    end
+  end
 `endif
 
 endmodule

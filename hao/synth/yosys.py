@@ -77,8 +77,16 @@ def _run(folder: Path, script: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise SynthesisError(f"Yosys took longer than {_SECONDS} s", "synthesize a smaller configuration") from error
     if done.returncode:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise SynthesisError(f"Yosys refused: {' | '.join(lines[-4:])}", "the SystemVerilog must lint clean first")
+        raise SynthesisError(f"Yosys refused: {_said(folder, done)}", "the SystemVerilog must lint clean first")
+
+
+def _said(folder: Path, done: subprocess.CompletedProcess[str]) -> str:
+    """Why a run failed: its own error lines, else the last ones that it wrote, else how it ended."""
+    log = folder / "run.log"
+    logged = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    lines = [line for line in (logged + done.stdout + done.stderr).splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return " | ".join((errors or lines)[-4:] or [f"exit status {done.returncode}, nothing written"])
 
 
 def _yield_cpu() -> None:

@@ -18,7 +18,7 @@ module hao_dsp_row_bench #(
   logic      [Cases:0] count_q;
   logic                side;
   logic          [1:0] other;
-  logic signed   [8:0] x, strain, upper, lower;
+  logic signed   [8:0] number, x, strain, upper, lower;
   logic signed   [7:0] weight;
   logic signed  [26:0] a [Length];
   logic signed   [7:0] w [Length][1];
@@ -27,8 +27,9 @@ module hao_dsp_row_bench #(
   logic signed  [19:0] expect_upper_q [Latency], expect_lower_q [Latency];
   logic  [Latency-1:0] legal_q;
 
-  assign {side, other, x} = count_q[Cases-1:Weight];
+  assign {side, other, number} = count_q[Cases-1:Weight];
   assign weight           = 8'(signed'(count_q[Weight-1:0]));
+  assign x                = number == -9'sd256 ? 9'sd0 : number;  // no operand
   assign strain           = other == 2'd0 ? -9'sd255 : other == 2'd1 ? 9'sd255
                           : other == 2'd2 ? -9'sd1 : 9'sd0;
   assign upper            = side ? x : strain;
@@ -74,7 +75,7 @@ module hao_dsp_row_bench #(
       wrong_o    <= '0;
     end else begin
       if (!count_q[Cases]) count_q <= count_q + 1'b1;
-      legal_q <= {legal_q[Latency-2:0], !count_q[Cases] && x != -9'sd256};
+      legal_q <= {legal_q[Latency-2:0], !count_q[Cases] && number != -9'sd256};
       if (legal_q[Latency-1]) begin
         compared_o <= compared_o + 2;
         if (found_upper !== expect_upper_q[Latency-1]) wrong_o <= wrong_o + 1;
