@@ -199,6 +199,12 @@ class TimingError(VendorToolError):
     exit_code = 27
 
 
+class CostError(HaoError):
+    """A program that the cost models cannot weigh, or calibration data that does not belong to them."""
+
+    exit_code = 28
+
+
 def error_classes() -> tuple[type[HaoError], ...]:
     """Every class of the tree, the base first, in the order of their exit codes."""
     found: list[type[HaoError]] = [HaoError]

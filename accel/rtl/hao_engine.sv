@@ -166,6 +166,18 @@ module hao_engine
   );
 
 `ifndef SYNTHESIS
+  if (TapEnable) begin : gen_event
+    // When units take and complete instructions; for timelines and the cycle model.
+    import "DPI-C" context function void hao_event(input int unit, input int done);
+    for (genvar u = 0; u < int'(NumUnits); u++) begin : gen_event_unit
+      always_ff @(posedge clk_i) begin
+        if (rst_ni && !clear) begin
+          if (unit_valid[u] && unit_ready[u]) hao_event(u, 0);
+          if (unit_done[u]) hao_event(u, 1);
+        end
+      end
+    end
+  end
   for (genvar u = 0; u < int'(NumUnits); u++) begin : gen_assert
     assert property (@(posedge clk_i) disable iff (!rst_ni || clear)
                      unit_valid[u] && !unit_ready[u] |=> unit_valid[u] && $stable(unit_instr[u]))

@@ -32,11 +32,13 @@ class RtlResult(RunResult):
     Attributes:
         counters: the performance counters.
         cycle: ``(n,)`` cycle of every tap, counted from the start of the frame, in the order of ``taps``.
+        events: ``(m, 3)`` unit, 0 taken or 1 completed, cycle counted from the start of the frame, in order of time.
         scratch: bytes behind base SCRATCH.
     """
 
     counters: Counters | None = None
     cycle: npt.NDArray[np.int64] | None = None
+    events: npt.NDArray[np.int64] | None = None
     scratch: bytes = b""
 
 
@@ -57,6 +59,11 @@ def _split_taps(raw: TapArray, start: int) -> tuple[TapTrace, npt.NDArray[np.int
         records[name] = raw[source]
     # the model's cycle counter keeps 32 bits; a frame is far shorter than that
     return TapTrace(records), (raw["cycle"].astype(np.int64) - start) & 0xFFFFFFFF
+
+
+def _events(raw: npt.NDArray[np.void], start: int) -> npt.NDArray[np.int64]:
+    cycle = (raw["cycle"].astype(np.int64) - start) & 0xFFFFFFFF
+    return np.stack([raw["unit"].astype(np.int64), raw["done"].astype(np.int64), cycle], axis=1)
 
 
 class RtlEngine:
@@ -126,7 +133,8 @@ class RtlEngine:
             counters = driver.counters()
             self._check_completed(counters, trace, taps)
             scratch = driver.read(BaseSelect.SCRATCH)[: image.scratch_bytes]
-            return RtlResult(outputs.pop(), trace, seconds, counters.cycles, counters, cycle, scratch)
+            events = _events(board.events(), begin)
+            return RtlResult(outputs.pop(), trace, seconds, counters.cycles, counters, cycle, events, scratch)
 
     @staticmethod
     def _check_completed(counters: Counters, trace: TapTrace, taps: bool) -> None:

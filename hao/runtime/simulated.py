@@ -18,6 +18,8 @@ MEMORY_BASE = 0x08_4000_0000
 
 TAP_DTYPE = np.dtype([("unit", "<u4"), ("sequence", "<u4"), ("pixel", "<u4"), ("cycle", "<u4"), ("data", "u1", 16)])
 TapArray = npt.NDArray[np.void]
+EVENT_DTYPE = np.dtype([("unit", "<u4"), ("done", "<u4"), ("cycle", "<u4")])
+"""A unit took an instruction (``done`` 0) or completed one (1)."""
 
 _OK, _TIMEOUT = 0, 1
 _CHUNK_CYCLES = 20_000
@@ -39,6 +41,8 @@ def _load(library: Path) -> ctypes.CDLL:
         "tap_enable": (None, [handle, ctypes.c_int]),
         "tap_count": (u64, [handle]),
         "taps": (ctypes.c_void_p, [handle]),
+        "event_count": (u64, [handle]),
+        "events": (ctypes.c_void_p, [handle]),
         "trace": (ctypes.c_int, [handle, ctypes.c_char_p]),
     }
     for name, (result, arguments) in signatures.items():
@@ -172,6 +176,14 @@ class SimulatedBoard:
             return np.zeros(0, TAP_DTYPE)
         raw = ctypes.string_at(self._lib.hao_sim_taps(self._handle), count * TAP_DTYPE.itemsize)
         return np.frombuffer(raw, TAP_DTYPE)
+
+    def events(self) -> npt.NDArray[np.void]:
+        """What units took and completed while taps were kept, in order of time, as a copy of type ``EVENT_DTYPE``."""
+        count = int(self._lib.hao_sim_event_count(self._handle))
+        if count == 0:
+            return np.zeros(0, EVENT_DTYPE)
+        raw = ctypes.string_at(self._lib.hao_sim_events(self._handle), count * EVENT_DTYPE.itemsize)
+        return np.frombuffer(raw, EVENT_DTYPE)
 
     def trace(self, path: Path) -> None:
         """Write a waveform of everything from now on to ``path``.

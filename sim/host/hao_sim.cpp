@@ -43,6 +43,7 @@ struct HaoSim {
   uint64_t base, bytes;
   std::vector<uint8_t> memory;
   std::vector<HaoTap> taps;
+  std::vector<HaoEvent> events;
   bool tapping = false, failed = false;
   uint64_t cycle = 0;
   std::string message;
@@ -148,6 +149,11 @@ extern "C" void hao_tap(int unit, int sequence, int pixel, const svBitVecVal* da
   current->taps.push_back(tap);
 }
 
+extern "C" void hao_event(int unit, int done) {
+  if (!current || !current->tapping) return;
+  current->events.push_back(HaoEvent{uint32_t(unit), uint32_t(done), uint32_t(current->cycle)});
+}
+
 // ------------------------------------------------------------------------------------------------------- C interface
 
 HaoSim* hao_sim_new(uint64_t memory_base, uint64_t memory_bytes) {
@@ -172,10 +178,13 @@ uint64_t hao_sim_cycle(const HaoSim* sim) { return sim->cycle; }
 const char* hao_sim_message(const HaoSim* sim) { return sim->message.c_str(); }
 uint64_t hao_sim_tap_count(const HaoSim* sim) { return sim->taps.size(); }
 const HaoTap* hao_sim_taps(const HaoSim* sim) { return sim->taps.data(); }
+uint64_t hao_sim_event_count(const HaoSim* sim) { return sim->events.size(); }
+const HaoEvent* hao_sim_events(const HaoSim* sim) { return sim->events.data(); }
 
 void hao_sim_tap_enable(HaoSim* sim, int enable) {
   sim->tapping = enable != 0;
   sim->taps.clear();
+  sim->events.clear();
 }
 
 int hao_sim_reset(HaoSim* sim, const HaoTiming* timing) {

@@ -21,6 +21,11 @@ struct HaoTap {
   uint8_t data[16];
 };
 
+// A unit took an instruction (done = 0) or completed one (1).
+struct HaoEvent {
+  uint32_t unit, done, cycle;
+};
+
 enum HaoStatus { HAO_OK = 0, HAO_TIMEOUT = 1, HAO_FAILED = 2 };
 
 HaoSim* hao_sim_new(uint64_t memory_base, uint64_t memory_bytes);
@@ -37,6 +42,9 @@ const char* hao_sim_message(const HaoSim* sim);
 void hao_sim_tap_enable(HaoSim* sim, int enable);
 uint64_t hao_sim_tap_count(const HaoSim* sim);
 const HaoTap* hao_sim_taps(const HaoSim* sim);
+// What units took and completed, kept and dropped together with the result words.
+uint64_t hao_sim_event_count(const HaoSim* sim);
+const HaoEvent* hao_sim_events(const HaoSim* sim);
 // Waveform of everything from now on; returns nonzero when the model was built without tracing.
 int hao_sim_trace(HaoSim* sim, const char* path);
 }

@@ -1,0 +1,225 @@
+"""DRAM and the two DMA sides of the cycle model: bursts in order, granules against the buckets of ``sim/rtl/hao_dram.sv``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hao.boards import Board
+from hao.cost.events import Clock
+from hao.engine.config import EngineConfig
+
+GRANULE = 64
+_WORD = 16
+_RUN = 16
+"""Granules of one direction while the other one waits."""
+_FETCH_WORDS = 64
+_FETCH_BURST = 16
+_DEPTH_GRANULES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DramRates:
+    """The memory behind the engine. Times are cycles of its clock, rates 1/256 byte a cycle, depths 1/256 byte."""
+
+    read_latency: int
+    write_latency: int
+    turnaround: int
+    refresh_interval: int
+    refresh: int
+    peak: int
+    sustained: int
+    depth: int
+
+    @classmethod
+    def of_board(cls, board: Board) -> DramRates:
+        """What the simulated board is told of ``board``."""
+        dram = board.dram
+        depth = int(board.sustained_bytes_per_cycle * dram.refresh_cycles) + _DEPTH_GRANULES * dram.granule_bytes
+        return cls(
+            dram.read_latency_cycles,
+            dram.write_latency_cycles,
+            dram.turnaround_cycles,
+            dram.refresh_interval_cycles,
+            dram.refresh_cycles,
+            round(board.peak_bytes_per_cycle * 256),
+            round(board.sustained_bytes_per_cycle * 256),
+            depth * 256,
+        )
+
+
+class Dram:
+    """Grants granules in order of time; a burst is decided as a whole.
+
+    Args:
+        clock: the event queue.
+        rates: of the board.
+        phase: cycles since the last refresh began when the frame starts.
+    """
+
+    def __init__(self, clock: Clock, rates: DramRates, phase: int) -> None:
+        self.clock, self.rates, self.phase = clock, rates, phase
+        self.peak, self.level, self.stamp = 2 * GRANULE * 256, rates.depth, 0
+        self.free = 0
+        self.writing = False
+        self.run = 0
+        self.sent = 0
+        self.reads: deque[tuple[int, int, int, Callable[[int], None]]] = deque()
+        self.writes: deque[tuple[int, int, Callable[[int], None]]] = deque()
+        self.planned = False
+
+    def grant(self, at: int) -> int:
+        """The first cycle from ``at`` on in which a granule is granted; takes it."""
+        rates, cost, peak_depth = self.rates, GRANULE * 256, 2 * GRANULE * 256
+        while True:
+            passed = at - self.stamp
+            peak, level = min(peak_depth, self.peak + rates.peak * passed), min(rates.depth, self.level + rates.sustained * passed)
+            if peak < cost or level < cost:
+                at += max(-((peak - cost) // rates.peak), -((level - cost) // rates.sustained))
+                continue
+            place = (at + self.phase) % rates.refresh_interval
+            if place >= rates.refresh:
+                break
+            at += rates.refresh - place
+        self.peak, self.level, self.stamp = peak - cost, level - cost, at
+        return at
+
+    def read(self, at: int, beats: int, offset: int, done: Callable[[int], None]) -> None:
+        """Queue a read burst whose address arrives at ``at``; ``offset`` is its place within a granule, in words."""
+        self.reads.append((at + self.rates.read_latency, beats, offset, done))
+        self._plan(at)
+
+    def write(self, at: int, beats: int, done: Callable[[int], None]) -> None:
+        """Queue a write burst whose last beat arrives at ``at``."""
+        self.writes.append((at, beats, done))
+        self._plan(at)
+
+    def _plan(self, at: int) -> None:
+        if self.planned or not (self.reads or self.writes):
+            return
+        self.planned = True
+        first = min([queue[0][0] for queue in (self.reads, self.writes) if queue])
+        self.clock.at(max(at, first, self.free), self._serve)
+
+    def _serve(self, now: int) -> None:
+        self.planned = False
+        read = bool(self.reads) and self.reads[0][0] <= now
+        write = bool(self.writes) and self.writes[0][0] <= now
+        if not (read or write):
+            self._plan(now)
+            return
+        turn = write if not read else (self.run < _RUN if self.writing else self.run >= _RUN) if write else False
+        if turn != self.writing:
+            self.writing, self.run = turn, 0
+            ready = self.writes[0][0] - self.writes[0][1] + 4 if turn else now
+            self.free = max(self.free, ready) + self.rates.turnaround + 1
+        if turn:
+            self._serve_write(now)
+        else:
+            self._serve_read(now)
+        self._plan(now)
+
+    def _serve_read(self, now: int) -> None:
+        _, beats, offset, done = self.reads.popleft()
+        at, sent, left = max(now, self.free), self.sent, beats
+        part = min(4 - offset % 4, left)
+        while left:
+            at = self.grant(at)
+            sent = max(sent, at) + part
+            left -= part
+            part = min(4, left)
+            at += 1
+            self.run += 1
+        self.free, self.sent = at, sent
+        done(sent + 1)
+
+    def _serve_write(self, now: int) -> None:
+        ready, beats, done = self.writes.popleft()
+        granules = -(-beats // 4)
+        at = max(self.free, ready - beats)
+        for number in range(granules):
+            at = self.grant(max(at, ready - beats + 4 * number + 4)) + 1
+            self.run += 1
+        self.free = at
+        self.clock.at(max(at - 1 + self.rates.write_latency + 2, now), done)
+
+
+@dataclass(slots=True)
+class Burst:
+    """A read burst: words, place of the first within a granule, and whom to tell the cycle of its last beat, ahead of it."""
+
+    beats: int
+    offset: int
+    arrived: Callable[[int], None]
+
+
+def bursts(address: int, words: int, longest: int) -> list[tuple[int, int]]:
+    """Cut a request: ``(words, offset within a granule in words)`` of every burst; ``address`` is in words."""
+    made = []
+    while words:
+        beats = min(longest - address % longest, words)
+        made.append((beats, address % 4))
+        address, words = address + beats, words - beats
+    return made
+
+
+class ReadDma:
+    """Bursts of fetch (first) and LOAD, one address a cycle, at most ``outstanding`` in flight, each with room for its words."""
+
+    def __init__(self, clock: Clock, dram: Dram, config: EngineConfig) -> None:
+        self.clock, self.dram = clock, dram
+        self.outstanding = config.outstanding
+        self.longest = (min(_FETCH_BURST, config.max_burst), config.max_burst)
+        depth = config.max_burst * max(2, config.outstanding)
+        self.room = [_FETCH_WORDS, 1 << (depth - 1).bit_length()]
+        self.queue: tuple[deque[Burst], deque[Burst]] = (deque(), deque())
+        self.drained: Callable[[int], None] | None = None
+        self.flights = 0
+        self.next = 0
+        self.pumping = False
+
+    def ask(self, now: int, client: int, burst: Burst) -> None:
+        """Queue a burst of ``client`` (0 fetch, 1 LOAD)."""
+        self.queue[client].append(burst)
+        self._plan(now)
+
+    def release(self, now: int, client: int, words: int) -> None:
+        """The client will have taken ``words`` out of its buffer in cycle ``now``."""
+        self.clock.at(now, lambda at: self._released(at, client, words))
+
+    def _released(self, now: int, client: int, words: int) -> None:
+        self.room[client] += words
+        self._plan(now)
+
+    def _plan(self, now: int) -> None:
+        if not self.pumping:
+            self.pumping = True
+            self.clock.at(max(now, self.next), self._pump)
+
+    def _granted(self, at: int, burst: Burst) -> None:
+        self.clock.at(at, self._landed)
+        burst.arrived(at)
+
+    def _landed(self, now: int) -> None:
+        self.flights -= 1
+        self._plan(now + 1)
+
+    def _pump(self, now: int) -> None:
+        self.pumping = False
+        if self.flights >= self.outstanding:
+            return
+        for client in (0, 1):
+            queue = self.queue[client]
+            if queue and queue[0].beats <= self.room[client]:
+                burst = queue.popleft()
+                self.room[client] -= burst.beats
+                self.flights += 1
+                self.next = now + 1
+
+                self.dram.read(now + 1, burst.beats, burst.offset, lambda at, burst=burst: self._granted(at, burst))  # type: ignore[misc]
+                if client and not queue and self.drained is not None:
+                    self.drained(now)
+                if self.queue[0] or self.queue[1]:
+                    self._plan(now + 1)
+                return

@@ -1,0 +1,250 @@
+"""DENSE, FILL, DW and STORE of the cycle model: what an instruction does to its unit's time."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hao.cost.dram import bursts
+from hao.cost.events import ADD, DENSE, FILL, STORE
+from hao.cost.parts import Parts
+from hao.cost.walks import Walk, Window, dense_walk
+from hao.engine.encode import Instruction
+from hao.engine.isa import LANES, WORD_BYTES, DwMode, Opcode
+
+
+class Dense:
+    """DENSE: set-up, a queue of two, the walk over operands, the way out."""
+
+    unit = 1
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts, self.l = parts, parts.latencies
+        self.pending: tuple[Instruction, int] | None = None
+        self.waiting: deque[tuple[Walk, int]] = deque()  # accepted, not walking: with the cycle
+        self.leaving: deque[int] = deque()  # accepted, way out not begun: cycle of acceptance
+        self.walking = False
+        self.begun = self.walk_end = 0
+        self.last = 0.0
+        self.out_planned = False
+        self.out_start = self.drain_end = 0
+        self.ended = self.outs = 0
+        self.busy = 0
+
+    def take(self, now: int, i: Instruction) -> None:
+        """Begin the set-up."""
+        self.pending = (i, now + self.l.dense_setup)
+        self.parts.clock.at(now + self.l.dense_setup, self._accept)
+
+    def _accept(self, now: int) -> None:
+        if self.pending is None or now < self.pending[1] or len(self.leaving) >= 2:
+            return
+        i, _ = self.pending
+        self.pending = None
+        window = Window(i["in_w"], i["in_h"], i["out_w"], i["y0"], i["y1"], i["kernel"], i["stride"], i["pad"])
+        config = self.parts.config
+        walk = dense_walk(window, i["n_in"], 8 if i["w8"] else 4, config.pi, config.po, config.px)
+        self.waiting.append((walk, now))
+        self.leaving.append(now)
+        self.parts.queues.free(self.unit, now + 1)
+        self._leave(now)
+        self._walk(now)
+
+    def _leave(self, now: int) -> None:
+        """Plan when the oldest accepted instruction begins its way out: the one before must have drained."""
+        if not self.leaving or self.out_planned or self.ended != self.outs:
+            return
+        self.out_planned = True
+        self.out_start = max(self.leaving[0] + self.l.dense_params, self.out_start + self.l.dense_params, self.drain_end)
+        self.parts.clock.at(max(now, self.out_start), self._left)
+
+    def _left(self, now: int) -> None:
+        self.leaving.popleft()
+        self.out_planned = False
+        self.outs += 1
+        self._accept(now)
+        self._leave(now)
+
+    def _walk(self, now: int) -> None:
+        if self.walking or not self.waiting:
+            return
+        walk, accepted = self.waiting.popleft()
+        self.walking = True
+        first = accepted + max(self.l.dense_first + walk.tile_words, self.l.dense_first_least)
+        start = max(now, first, self.walk_end + max(0, round(walk.tile - self.last)))
+        self.parts.clock.at(start, lambda at: self._begin(at, walk))
+
+    def _begin(self, now: int, walk: Walk) -> None:
+        self.last, self.begun = walk.last, now
+        # results of the instruction before are in the way: the last pass needs room in the drain buffer
+        until = max(self.drain_end, self.out_start) + walk.drained - walk.room
+        cycles = max(walk.cycles, until - now)
+        self.busy += round(walk.cycles)
+        self.parts.reads.start(now, DENSE, walk.beats, walk.beats / cycles, walk.half, lambda at: self._end(at, walk))
+
+    def _end(self, now: int, walk: Walk) -> None:
+        self.walking = False
+        self.walk_end = now
+        stretch = max(1.0, (now - self.begun) / walk.cycles)
+        behind = max(walk.behind - walk.last * (stretch - 1), 0.0)
+        sums = self.l.dense_sums
+        leaves = max(self.out_start, self.drain_end) + walk.drained
+        self.drain_end = max(round(now - 1 + sums + behind), self.begun + sums + walk.drained, leaves)
+        self.parts.queues.done(self.unit, self.drain_end + self.l.dense_out)
+        self.ended += 1
+        self._leave(now)
+        self._walk(now)
+
+
+class Fill:
+    """FILL: words to the window, one a cycle, requests of ``px`` words ahead of them."""
+
+    unit = 2
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts, self.l = parts, parts.latencies
+        self.end = 0
+        self.busy = 0
+        self.pending: deque[tuple[int, int, int]] = deque()  # ready, words, requests
+        self.running = False
+
+    def take(self, now: int, i: Instruction) -> None:
+        """Prepare, then read."""
+        px, rows, width = self.parts.config.px, i["y1"] - i["y0"], i["out_w"]
+        words = rows * width
+        requests = rows * -(-(width // 2 if i["up"] else width) // px)
+        self.pending.append((now + self.l.fill_setup, words, requests))
+        self._start(now)
+
+    def _start(self, now: int) -> None:
+        if self.running or not self.pending:
+            return
+        ready, words, _ = self.pending[0]
+        start = max(ready, self.end)
+        self.running = True
+        self.parts.queues.free(self.unit, max(now + 1, ready, start - min(words, self.l.fill_ahead)) + 1)
+        self.parts.clock.at(start, self._begin)
+
+    def _begin(self, now: int) -> None:
+        _, words, requests = self.pending.popleft()
+        self.busy += words
+        self.parts.reads.start(now, FILL, requests, requests / words, False, self._end)
+
+    def _end(self, now: int) -> None:
+        self.running = False
+        self.end = now + self.l.fill_gap
+        self.parts.queues.done(self.unit, now + self.l.fill_out)
+        self._start(now)
+
+
+class Dw:
+    """DW and ADD: parameters, the walk over pixels, the way out."""
+
+    unit = 3
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts, self.l = parts, parts.latencies
+        self.pace = LANES // parts.config.dw_lanes
+        self.start = -1000
+        self.end = 0  # the next instruction's first pixel at the earliest
+        self.drain = 0  # last word of DW out of the core: ADD waits for it
+        self.adding = False
+        self.next: tuple[Instruction, int] | None = None
+        self.busy = 0
+
+    def take(self, now: int, i: Instruction) -> None:
+        """Prepare; begin when the instruction before has no pixels left."""
+        if self.adding:
+            self.next = (i, now)
+        else:
+            self._prepared(now, i)
+
+    def _prepared(self, taken: int, i: Instruction) -> None:
+        pixels = (i["y1"] - i["y0"]) * i["out_w"]
+        ready = max(taken + self.l.dw_setup, self.end)
+        if i.opcode is Opcode.ADD:
+            self.adding = True
+            self.parts.clock.at(ready, lambda at: self._add(at, pixels))
+            return
+        loaded = max(taken + 1, self.start + self.l.dw_held) + self.l.dw_params
+        self.start = max(ready, loaded)
+        walk = pixels * self.pace + (1 if self.pace == 1 and pixels % 2 else 0)
+        self.end = self.start + walk
+        self.busy += walk
+        out = self.l.dw_out_pair if self.pace == 1 else self.l.dw_out_half
+        if self.pace == 1 and (pixels % 2 == 0 and i["mode"] != DwMode.SUM):
+            out += 1
+        self.drain = self.end + self.l.dw_core
+        self.parts.queues.free(self.unit, self.start + 1)
+        self.parts.queues.done(self.unit, self.end + out)
+
+    def _add(self, now: int, pixels: int) -> None:
+        self.busy += 2 * pixels * self.pace
+        self.parts.queues.free(self.unit, now + 1)
+        start = max(now, self.drain - self.l.add_first)
+        self.parts.clock.at(start, lambda at: self._read(at, pixels))
+
+    def _read(self, now: int, pixels: int) -> None:
+        self.parts.reads.start(now, ADD, 2 * pixels, 1 / self.pace, self.parts.config.px == 2, self._added)
+
+    def _added(self, now: int) -> None:
+        self.adding = False
+        self.end = now + self.l.add_gap
+        self.parts.queues.done(self.unit, now + self.l.add_out)
+        if self.next is not None:
+            (i, taken), self.next = self.next, None
+            self._prepared(taken, i)
+
+
+class Store:
+    """STORE: words to bursts, bursts to DRAM, and the answer."""
+
+    unit = 4
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts, self.l = parts, parts.latencies
+        self.flights = 0
+        self.left: deque[int] = deque()
+        self.after = 0
+        self.reading = False
+        self.busy = 0
+        self.last: list[bool] = []
+
+    def take(self, now: int, i: Instruction) -> None:
+        """Read, burst by burst."""
+        words = i["length"]
+        if not words:
+            self.parts.queues.done(self.unit, now + 1)
+            self.parts.queues.free(self.unit, now + 1)
+            return
+        self.busy += words
+        parts = bursts(i["dram_offset"] // WORD_BYTES, words, self.parts.config.max_burst)
+        self.left.extend(beats for beats, _ in parts)
+        self.last.extend([False] * (len(parts) - 1) + [True])
+        self.after = now + self.l.store_first
+        self._read(self.after)
+
+    def _read(self, now: int) -> None:
+        if self.reading or not self.left or self.flights >= self.parts.config.outstanding:
+            return
+        if now < self.after:
+            self.parts.clock.at(self.after, self._read)
+            return
+        beats = self.left.popleft()
+        last = self.last.pop(0)
+        self.reading, self.flights = True, self.flights + 1
+        begun = now
+
+        def read(at: int) -> None:
+            self.reading = False
+            self.parts.dram.write(max(at + self.l.store_data, begun + beats), beats, lambda answered: self._answer(answered, last))
+            if last:
+                self.parts.queues.free(self.unit, at + 1)
+            self._read(at)
+
+        self.parts.clock.at(now, lambda at: self.parts.reads.start(at, STORE, beats, 1.0, self.parts.config.px == 2, read))
+
+    def _answer(self, now: int, last: bool) -> None:
+        self.flights -= 1
+        if last:
+            self.parts.queues.done(self.unit, now + self.l.store_answer)
+        self._read(now + self.l.store_again)
