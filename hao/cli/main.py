@@ -188,6 +188,29 @@ def compile_network(
     raise typer.Exit(compile_to(network, weights, design, out, flat, make_console()))
 
 
+@app.command()
+def verify(
+    target: Annotated[str, typer.Argument(help="a design (configuration or .json file), or a network (name or integer checkpoint)")],
+    design: Annotated[str, typer.Option(help="engine that a network runs on: configuration, or .json file")] = "16x16x2",
+    weights: _Weights = "",
+    board: _Board = "ultra96v2",
+    stalls: Annotated[int, typer.Option(help="random memory stalls, probability of 256", min=0, max=250)] = 0,
+    seed: Annotated[int, typer.Option(help="of stalls, programs and random pictures", min=1)] = 1,
+    count: Annotated[int, typer.Option(help="frames of a network, random programs for a design")] = 4,
+    engines: Annotated[str, typer.Option(help="engines of a network, separated by commas")] = "csim,rtl",
+    artefacts: Annotated[Path, typer.Option(help="folder for waveforms of failing layers")] = Path("build/verify"),
+    junitxml: Annotated[Path | None, typer.Option(help="write JUnit's XML here")] = None,
+    json: _Json = None,
+) -> None:
+    """Hold a design or a network against its definition, value by value; the exit code tells the kind of the first failure."""
+    from hao.cli.tables import make_console
+    from hao.cli.verify import Options
+    from hao.cli.verify import verify as run_cases
+
+    options = Options(target, design, weights, board, stalls, seed, count, _names(engines), artefacts, junitxml, json)
+    raise typer.Exit(run_cases(options, make_console()))
+
+
 # typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up
 _ClickError: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 

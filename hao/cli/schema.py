@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from hao.errors import UsageError
 from hao.report.bench import Bench
 from hao.report.schema import Report
+from hao.report.verification import Verification
 
-SCHEMAS: dict[str, type[BaseModel]] = {"report": Report, "bench": Bench}
+SCHEMAS: dict[str, type[BaseModel]] = {"report": Report, "bench": Bench, "verify": Verification}
 
 
 def print_schema(name: str) -> None:

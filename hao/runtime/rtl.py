@@ -42,6 +42,11 @@ class RtlResult(RunResult):
     scratch: bytes = b""
 
 
+def memory_bytes(image: Loadable) -> int:
+    """DRAM that a board needs for one frame of ``image``, with room to spare."""
+    return _HEADROOM_BYTES + len(image.dram) + image.input_bytes + image.output_bytes + image.scratch_bytes
+
+
 def plan_engine(config: EngineConfig, trace: Trace = Trace.NONE) -> BuildPlan:
     """Plan the model of the RTL engine of ``config`` on the simulated board.
 
@@ -116,9 +121,7 @@ class RtlEngine:
             ImageFormatError: the program does not lie inside the image.
             SimulationError: a time-out, a fault, a failed assertion, or frames that differ.
         """
-        sizes = (len(image.dram), image.input_bytes, image.output_bytes, image.scratch_bytes)
-        memory = _HEADROOM_BYTES + sum(sizes)
-        with SimulatedBoard(self._library, self.timing, memory, progress) as board:
+        with SimulatedBoard(self._library, self.timing, memory_bytes(image), progress) as board:
             driver = Driver(board, self._timeout)
             driver.load(image)
             outputs: set[bytes] = set()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +53,32 @@ def _load(library: Path) -> ctypes.CDLL:
     return lib
 
 
+class _Models:
+    """Frees models in the order in which they were made: Verilator's context of the last one made must outlive the others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: list[tuple[ctypes.CDLL, int]] = []
+        self._closed: set[int] = set()
+
+    def add(self, library: ctypes.CDLL, handle: int) -> None:
+        """A model was made."""
+        with self._lock:
+            self._made.append((library, handle))
+
+    def close(self, handle: int) -> None:
+        """It is no longer used; it is freed when those made before it are."""
+        with self._lock:
+            self._closed.add(handle)
+            while self._made and self._made[0][1] in self._closed:
+                library, first = self._made.pop(0)
+                self._closed.discard(first)
+                library.hao_sim_delete(first)
+
+
+_MODELS = _Models()
+
+
 class SimulatedBoard:
     """One Verilated engine with its DRAM; see ``hao.runtime.device.Device``. Call ``close`` or use it as a context manager.
 
@@ -74,13 +102,14 @@ class SimulatedBoard:
         self._handle = self._lib.hao_sim_new(MEMORY_BASE, memory_bytes)
         if not self._handle:
             raise SimulationError(f"the model {library.name} cannot be created", "simulate a smaller memory")
+        _MODELS.add(self._lib, self._handle)
         pointer = self._lib.hao_sim_memory(self._handle)
         self._memory = BoardMemory(MEMORY_BASE, np.ctypeslib.as_array(pointer, (memory_bytes,)), timing.seed)
         self._progress = progress
         self.timing = timing
         self.reset()
 
-    def __enter__(self) -> SimulatedBoard:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +118,7 @@ class SimulatedBoard:
     def close(self) -> None:
         """Free the model; buffers must not be used afterwards."""
         if self._handle:
-            self._lib.hao_sim_delete(self._handle)
+            _MODELS.close(self._handle)
             self._handle = None
 
     @property

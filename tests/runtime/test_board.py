@@ -246,3 +246,15 @@ def test_addresses_that_the_engine_cannot_reach_are_refused(simulated: Simulated
 
 def test_the_small_engine_is_built_once() -> None:
     assert small_engine() == small_engine()
+
+
+def test_boards_may_be_closed_in_any_order() -> None:
+    """Verilator's models share a context by thread: the last one made must not go before the others."""
+    first, second, third = (Board("sim", config=CI_CONFIGS[SMALL]) for _ in range(3))
+    assert right(second.load(digits()))
+    third.close()
+    assert right(first.load(digits()))
+    second.close()
+    assert right(first.load(digits()), 1)
+    first.close()
+    first.close()
