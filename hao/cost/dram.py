@@ -112,7 +112,7 @@ class Dram:
         turn = write if not read else (self.run < _RUN if self.writing else self.run >= _RUN) if write else False
         if turn != self.writing:
             self.writing, self.run = turn, 0
-            ready = self.writes[0][0] - self.writes[0][1] + 4 if turn else now
+            ready = self.writes[0][0] - max(self.writes[0][1] - 4, 0) if turn else now
             self.free = max(self.free, ready) + self.rates.turnaround + 1
         if turn:
             self._serve_write(now)
@@ -139,7 +139,7 @@ class Dram:
         granules = -(-beats // 4)
         at = max(self.free, ready - beats)
         for number in range(granules):
-            at = self.grant(max(at, ready - beats + 4 * number + 4)) + 1
+            at = self.grant(max(at, min(ready, ready - beats + 4 * number + 4))) + 1
             self.run += 1
         self.free = at
         self.clock.at(max(at - 1 + self.rates.write_latency + 2, now), done)

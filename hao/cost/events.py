@@ -42,12 +42,24 @@ class FeatureReads:
         self._left = [0.0] * 4
         self._demand = [0.0] * 4
         self._half = [False] * 4
+        self._need = 1.0
+        self._words = [0.0] * 4  # to the window, a request
         self._rate = [0.0] * 4
         self._done: list[Callable[[int], None] | None] = [None] * 4
         self._stamp = 0
         self._version = 0
 
-    def start(self, now: int, reader: int, requests: float, demand: float, half: bool, done: Callable[[int], None]) -> None:
+    def start(
+        self,
+        now: int,
+        reader: int,
+        requests: float,
+        demand: float,
+        half: bool,
+        done: Callable[[int], None],
+        words: float = 0.0,
+        need: float = 1.0,
+    ) -> None:
         """Begin a stream.
 
         Args:
@@ -57,8 +69,13 @@ class FeatureReads:
             demand: requests a cycle, at most 1.
             half: a request keeps one of two banks, not all banks.
             done: called in the cycle after its last request.
+            words: that a request brings to the window, whose one write port DENSE and FILL share.
+            need: share of DENSE's requests that read anything; the others lie outside the map.
         """
         self._advance(now)
+        self._words[reader] = words
+        if reader == DENSE:
+            self._need = need
         self._left[reader], self._demand[reader], self._half[reader], self._done[reader] = requests, demand, half, done
         self._replan(now)
 
@@ -72,13 +89,19 @@ class FeatureReads:
 
     def _replan(self, now: int) -> None:
         dense, others = self._demand[DENSE], self._demand[1:]
+        if dense and others[0] and self._words[DENSE]:
+            ours, theirs = self._words[DENSE], self._words[FILL]
+            granted = _share([dense * ours, others[0] * theirs], 1.0)
+            dense, others[0] = granted[0] / ours, granted[1] / theirs
         total = sum(others)
         if not total:
             self._rate = [dense, 0.0, 0.0, 0.0]
         else:
-            meet = 1.0
-            if dense and self._half[DENSE]:
-                meet = sum(demand * (0.5 if half else 1.0) for demand, half in zip(others, self._half[1:], strict=True)) / total
+            meet = 0.0
+            if dense:
+                both = self._half[DENSE]
+                meet = sum(demand * (0.5 if both and half else 1.0) for demand, half in zip(others, self._half[1:], strict=True)) / total
+                meet *= self._need
             ceiling = 1.0 if not dense else max(1 / (1 + meet), min(1.0, (1 - dense) / meet if meet else 1.0))
             granted = _share(others, ceiling) if total > ceiling else others
             free = max(1 / (1 + meet), 1 - meet * sum(granted))

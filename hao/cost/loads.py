@@ -87,7 +87,8 @@ class Rows:
         self.fill_end = 0
         self.out = i["y0"]
         self.emit_end = 0
-        self.pending = False
+        self.pending = self.asked = self.emitting = False
+        self.crowd = 0.75 if i["kernel"] == 3 else 0.4
         self.pixel = 2 if i["kernel"] == 3 else 1
         before, load.rows = load.rows, self
         bits = max((i["y0"] * stride).bit_length(), i["y0"].bit_length())
@@ -106,7 +107,7 @@ class Rows:
         self.load.parts.clock.at(now + self.setup, self._request)
 
     def _request(self, now: int) -> None:
-        if self.pending:
+        if self.pending or self.asked:
             return
         i = self.i
         while self.row <= self.last_row:
@@ -119,6 +120,7 @@ class Rows:
             self.pending = True
             self.load._when_free(now, self._ask)
             return
+        self.asked = True
         self.load.parts.queues.free(self.load.unit, now + 1)
         self._emit()
 
@@ -140,26 +142,38 @@ class Rows:
             self._emit()
 
     def _emit(self) -> None:
+        """Begin the next row of windows when its last row of the image is there."""
         i = self.i
-        while self.out < i["y1"]:
-            top = self.out * i["stride"] - i["pad"]
-            bottom = min(top + (2 if i["kernel"] == 3 else 0), i["in_h"] - 1)
-            filled = self.filled.get(bottom) if bottom >= 0 and top < i["in_h"] else 0
-            if filled is None:
-                return
-            start = max(self.emit_end + self.l.ldi_row, filled + self.l.ldi_loaded)
-            self.emit_end = start + i["out_w"] * self.pixel
-            self.load.busy += i["out_w"] * self.pixel
-            self.out += 1
-            top += i["stride"]
-            self.load.parts.clock.at(self.emit_end, lambda at, top=top: self._moved(at, top))  # type: ignore[misc]
-        if self.over is None and self.row > self.last_row:
-            self.over = self.emit_end + self.l.ldi_out
-            self.load.consumed = self.over
-            self.load.parts.queues.done(self.load.unit, self.over + 1)
-            if self.next is not None:
-                self.next._start(max(self.next.taken + 1, self.over + 1))
+        if self.emitting or self.out >= i["y1"]:
+            return
+        top = self.out * i["stride"] - i["pad"]
+        bottom = min(top + (2 if i["kernel"] == 3 else 0), i["in_h"] - 1)
+        filled = self.filled.get(bottom) if bottom >= 0 and top < i["in_h"] else 0
+        if filled is None:
+            return
+        start = max(self.emit_end + self.l.ldi_row, filled + self.l.ldi_loaded)
+        self.emitting = True
+        end = start + i["out_w"] * self.pixel
+        self.load.parts.clock.at(end, lambda at: self._row_end(at, start))
 
-    def _moved(self, now: int, top: int) -> None:
-        self.top = top
+    def _row_end(self, now: int, start: int) -> None:
+        """A row has been made, if nobody else wrote to the feature memory meanwhile: those words take a cycle each where banks meet."""
+        others = self.load.parts.writes.between(start, now) / self.load.parts.config.px * self.crowd
+        self.emit_end = now + round(others)
+        self.load.parts.clock.at(self.emit_end, self._moved)
+
+    def _moved(self, now: int) -> None:
+        i = self.i
+        self.emitting = False
+        self.out += 1
+        self.top = self.out * i["stride"] - i["pad"]
+        self.load.busy += i["out_w"] * self.pixel
         self._request(now)
+        if self.out < i["y1"]:
+            self._emit()
+            return
+        self.over = self.emit_end + self.l.ldi_out
+        self.load.consumed = self.over
+        self.load.parts.queues.done(self.load.unit, self.over + 1)
+        if self.next is not None:
+            self.next._start(max(self.next.taken + 1, self.over + 1))

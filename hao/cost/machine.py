@@ -93,6 +93,7 @@ class Machine:
         at = self.dispatched
         for word in words:
             at = max(at + 1, word)
+        self.parts.dma.release(at, 0, _WORDS)
         self.clock.at(at + 1, self._dispatch)
 
     def _dispatch(self, now: int) -> None:
@@ -105,7 +106,6 @@ class Machine:
             self.queue[unit].append((self.index, now))
         self.full = -1
         self.dispatched = now
-        self.parts.dma.release(now - 1, 0, _WORDS)
         self.index += 1
         if unit is not None:
             self._issue(int(unit))

@@ -9,7 +9,7 @@ from hao.cost.events import ADD, DENSE, FILL, STORE
 from hao.cost.parts import Parts
 from hao.cost.walks import Walk, Window, dense_walk
 from hao.engine.encode import Instruction
-from hao.engine.isa import LANES, WORD_BYTES, DwMode, Opcode
+from hao.engine.isa import LANES, WORD_BYTES, Destination, DwMode, Opcode
 
 
 class Dense:
@@ -20,7 +20,7 @@ class Dense:
     def __init__(self, parts: Parts) -> None:
         self.parts, self.l = parts, parts.latencies
         self.pending: tuple[Instruction, int] | None = None
-        self.waiting: deque[tuple[Walk, int]] = deque()  # accepted, not walking: with the cycle
+        self.waiting: deque[tuple[Walk, int, int]] = deque()  # accepted, not walking: cycle, destination
         self.leaving: deque[int] = deque()  # accepted, way out not begun: cycle of acceptance
         self.walking = False
         self.begun = self.walk_end = 0
@@ -43,7 +43,7 @@ class Dense:
         window = Window(i["in_w"], i["in_h"], i["out_w"], i["y0"], i["y1"], i["kernel"], i["stride"], i["pad"])
         config = self.parts.config
         walk = dense_walk(window, i["n_in"], 8 if i["w8"] else 4, config.pi, config.po, config.px)
-        self.waiting.append((walk, now))
+        self.waiting.append((walk, now, i["dst"]))
         self.leaving.append(now)
         self.parts.queues.free(self.unit, now + 1)
         self._leave(now)
@@ -67,29 +67,34 @@ class Dense:
     def _walk(self, now: int) -> None:
         if self.walking or not self.waiting:
             return
-        walk, accepted = self.waiting.popleft()
+        walk, accepted, destination = self.waiting.popleft()
         self.walking = True
         first = accepted + max(self.l.dense_first + walk.tile_words, self.l.dense_first_least)
         start = max(now, first, self.walk_end + max(0, round(walk.tile - self.last)))
-        self.parts.clock.at(start, lambda at: self._begin(at, walk))
+        self.parts.clock.at(start, lambda at: self._begin(at, walk, destination))
 
-    def _begin(self, now: int, walk: Walk) -> None:
+    def _begin(self, now: int, walk: Walk, destination: int) -> None:
         self.last, self.begun = walk.last, now
         # results of the instruction before are in the way: the last pass needs room in the drain buffer
         until = max(self.drain_end, self.out_start) + walk.drained - walk.room
         cycles = max(walk.cycles, until - now)
         self.busy += round(walk.cycles)
-        self.parts.reads.start(now, DENSE, walk.beats, walk.beats / cycles, walk.half, lambda at: self._end(at, walk))
+        words = walk.words / walk.beats if destination == Destination.WINDOW else 0.0
+        self.parts.reads.start(
+            now, DENSE, walk.beats, walk.beats / cycles, walk.half, lambda at: self._end(at, walk, destination), words, walk.need
+        )  # fmt: skip
 
-    def _end(self, now: int, walk: Walk) -> None:
+    def _end(self, now: int, walk: Walk, destination: int) -> None:
         self.walking = False
         self.walk_end = now
         stretch = max(1.0, (now - self.begun) / walk.cycles)
         behind = max(walk.behind - walk.last * (stretch - 1), 0.0)
         sums = self.l.dense_sums
         leaves = max(self.out_start, self.drain_end) + walk.drained
-        self.drain_end = max(round(now - 1 + sums + behind), self.begun + sums + walk.drained, leaves)
+        self.drain_end = max(round(now - 1 + sums + behind), round(self.begun + walk.lead * stretch + sums + walk.drained), leaves)
         self.parts.queues.done(self.unit, self.drain_end + self.l.dense_out)
+        if destination == Destination.FEATURE:
+            self.parts.writes.add(max(self.begun, self.drain_end - walk.cycles), self.drain_end, walk.words)
         self.ended += 1
         self._leave(now)
         self._walk(now)
@@ -127,7 +132,7 @@ class Fill:
     def _begin(self, now: int) -> None:
         _, words, requests = self.pending.popleft()
         self.busy += words
-        self.parts.reads.start(now, FILL, requests, requests / words, False, self._end)
+        self.parts.reads.start(now, FILL, requests, requests / words, False, self._end, words / requests)
 
     def _end(self, now: int) -> None:
         self.running = False
@@ -174,6 +179,7 @@ class Dw:
         if self.pace == 1 and (pixels % 2 == 0 and i["mode"] != DwMode.SUM):
             out += 1
         self.drain = self.end + self.l.dw_core
+        self.parts.writes.add(self.start + out, self.end + out, pixels)
         self.parts.queues.free(self.unit, self.start + 1)
         self.parts.queues.done(self.unit, self.end + out)
 

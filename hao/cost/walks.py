@@ -41,8 +41,11 @@ class Walk:
         beats: cycles in which operands are asked for.
         cycles: from the first beat to the last, both included.
         last: beats of the last pass.
+        lead: cycles from the first beat to the first one of a last pass: results leave from then on.
         half: a beat keeps one bank of the two.
+        need: share of the beats that read anything; the others lie outside the map.
         behind: cycles from the last beat until the drain buffer is empty, beyond the pipeline.
+        words: results, of 16 outputs each.
         drained: cycles that all results take to leave, one pixel (of ``po`` lanes) each.
         room: such cycles that the drain buffer may lie behind.
         tile: cycles from one tile's first beat to the next one's at the least, for the weights to arrive.
@@ -52,27 +55,33 @@ class Walk:
     beats: float
     cycles: float
     last: float
+    lead: float
     half: bool
+    need: float
     behind: float
     drained: int
+    words: int
     room: int
     tile: int
     tile_words: int
 
 
 @lru_cache(maxsize=4096)
-def clashes(window: Window) -> int:
-    """Pairs of pixels times taps whose operands lie in one bank of two: each costs a beat more."""
-    p = np.arange(window.y0 * window.out_w, window.y1 * window.out_w - window.pixels % 2)
+def clashes(window: Window, px: int) -> tuple[int, int]:
+    """Groups of pixels times taps whose operands lie in one bank of two (each costs a beat more), and that read nothing."""
+    p = np.arange(window.y0 * window.out_w, window.y1 * window.out_w - window.pixels % px)
     y, x = p // window.out_w, p % window.out_w
-    found = 0
+    found = empty = 0
     for ky in range(window.kernel):
         for kx in range(window.kernel):
             iy, ix = y * window.stride - window.pad + ky, x * window.stride - window.pad + kx
             inside = (iy >= 0) & (iy < window.in_h) & (ix >= 0) & (ix < window.in_w)
             place = iy * window.in_w + ix
-            found += int(np.count_nonzero(inside[0::2] & inside[1::2] & (place[0::2] % 2 == place[1::2] % 2)))
-    return found
+            if px == 2:
+                found += int(np.count_nonzero(inside[0::2] & inside[1::2] & (place[0::2] % 2 == place[1::2] % 2)))
+                inside = inside[0::2] | inside[1::2]
+            empty += int(np.count_nonzero(~inside))
+    return found, empty
 
 
 @lru_cache(maxsize=65536)
@@ -88,14 +97,18 @@ def dense_walk(window: Window, planes: int, weight_bits: int, pi: int, po: int, 
     constants = latencies()
     passes, halves, tiles = LANES // pi, LANES // po, window.kernel**2 * planes
     groups = -(-window.pixels // px)
-    factor = 1.0
-    if px == 2 and (window.stride > 1 or window.kernel > 1):
-        factor += clashes(window) / (window.kernel**2 * groups)
+    factor, reads = 1.0, 1.0
+    if window.stride > 1 or window.kernel > 1:
+        twice, empty = clashes(window, px)
+        factor += twice / (window.kernel**2 * groups)
+        reads -= empty / (window.kernel**2 * groups * factor)
     words = TILE_WORDS[weight_bits] // halves
-    least = max(words + constants.tile_gap, constants.tile_least)
+    least = max(words + constants.tile_gap, constants.tile_least) + (1 if factor > 1.5 else 0)
 
     def chunk(size: int) -> float:
-        return max(size * factor * passes, size * factor * (passes - 1) + least) * tiles * halves
+        # with 8 input lanes the second beat of a lone group waits a cycle for the sums of the first
+        gap = 1 if passes > 1 and size == 1 else 0
+        return max(size * factor * passes, size * factor * (passes - 1) + least) * tiles * halves + gap * tiles * halves
 
     full, rest = groups // CHUNK, groups % CHUNK
     beats = groups * factor * passes * tiles * halves
@@ -106,5 +119,6 @@ def dense_walk(window: Window, planes: int, weight_bits: int, pi: int, po: int, 
     size = rest or CHUNK
     last = size * factor
     cycles = max(beats, cycles - max(0.0, least - last))
+    lead = chunk(CHUNK if full else rest) / (tiles * halves) * (tiles - 1)
     behind = max(0.0, size * px - last)
-    return Walk(beats, cycles, last, px == 2 and factor > 1.5, behind, window.pixels * halves, pace, least, words)
+    return Walk(beats, cycles, last, lead, px == 2 and factor > 1.5, reads, behind, window.pixels * halves, window.pixels, pace, least, words)
