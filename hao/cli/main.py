@@ -106,6 +106,23 @@ def bench(
 
 
 @app.command()
+def estimate(
+    subject: Annotated[str, typer.Argument(metavar="NETWORK|PROGRAM", help="such as codenet-1x-b, or the path of a program image")],
+    weights: Annotated[str, typer.Option(help="as for run; random where none ship")] = "",
+    config: Annotated[str, typer.Option(help="configuration, or a .json file with its parameters; 16x16x2 when left out")] = "",
+    board: _Board = "ultra96v2",
+    timeline: Annotated[Path | None, typer.Option(help="write the frame as a picture here: an HTML page, a bar an instruction")] = None,
+    json: _Json = None,
+) -> None:
+    """Say what a network would cost: cycles, frames/s and area, each with the error of its model; nothing is run."""
+    from hao.cli.estimate import Options
+    from hao.cli.estimate import estimate as run_estimate
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(run_estimate(Options(subject, weights, board, config, json, timeline), make_console()))
+
+
+@app.command()
 def fuzz(
     cases: Annotated[int, typer.Option(help="random networks", min=0)] = 150,
     programs: Annotated[int, typer.Option(help="random programs", min=0)] = 0,
@@ -131,7 +148,7 @@ def fuzz(
 
 
 @app.command()
-def schema(name: Annotated[str, typer.Argument(help="report or bench")] = "report") -> None:
+def schema(name: Annotated[str, typer.Argument(help="report, bench or estimate")] = "report") -> None:
     """Print the JSON schema of what the commands write."""
     from hao.cli.schema import print_schema
 

@@ -8,10 +8,11 @@ from pydantic import BaseModel
 
 from hao.errors import UsageError
 from hao.report.bench import Bench
+from hao.report.estimate import EstimateReport
 from hao.report.schema import Report
 from hao.report.verification import Verification
 
-SCHEMAS: dict[str, type[BaseModel]] = {"report": Report, "bench": Bench, "verify": Verification}
+SCHEMAS: dict[str, type[BaseModel]] = {"report": Report, "bench": Bench, "verify": Verification, "estimate": EstimateReport}
 
 
 def print_schema(name: str) -> None:

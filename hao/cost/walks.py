@@ -121,4 +121,5 @@ def dense_walk(window: Window, planes: int, weight_bits: int, pi: int, po: int, 
     cycles = max(beats, cycles - max(0.0, least - last))
     lead = chunk(CHUNK if full else rest) / (tiles * halves) * (tiles - 1)
     behind = max(0.0, size * px - last)
-    return Walk(beats, cycles, last, lead, px == 2 and factor > 1.5, reads, behind, window.pixels * halves, window.pixels, pace, least, words)
+    half = px == 2 and factor > 1.5
+    return Walk(beats, cycles, last, lead, half, reads, behind, window.pixels * halves, window.pixels, pace, least, words)
