@@ -93,16 +93,19 @@ def demo(
 
 @app.command()
 def bench(
-    workloads: Annotated[str, typer.Option(help="networks, separated by commas")] = "digits,codenet-1x-a,codenet-1x-b",
+    workloads: Annotated[str, typer.Option(help="networks, separated by commas; all that run here when left out")] = "",
     board: _Board = "ultra96v2",
     configurations: Annotated[str, typer.Option(help="engines, separated by commas")] = "16x16x2",
+    frames: Annotated[int, typer.Option(help="frames back to back for the sustained rate; 0: none", min=0, max=1000)] = 3,
     json: Annotated[Path, typer.Option(help="where the rows go")] = Path("build/bench.json"),
 ) -> None:
     """Run every workload on the RTL, hold it against the reference, write one row each."""
+    from hao.cli.bench import Plan, known_workloads
     from hao.cli.bench import bench as run_bench
     from hao.cli.tables import make_console
 
-    raise typer.Exit(run_bench(_names(workloads), board, _names(configurations), json, make_console()))
+    chosen = _names(workloads) or known_workloads()
+    raise typer.Exit(run_bench(Plan(chosen, board, _names(configurations), frames, json), make_console()))
 
 
 @app.command()

@@ -137,8 +137,8 @@ def _write(options: Options, report: Report, drawn: bytes) -> dict[str, Path]:
     return paths
 
 
-def measure(options: Options, console: Console) -> tuple[Report, bytes, dict[str, EngineRun]]:
-    """Run one frame as asked: the report, the picture with boxes as PNG, and the engines' runs, equal or not.
+def measure(options: Options, console: Console) -> tuple[Report, bytes, dict[str, EngineRun], Prepared]:
+    """Run one frame as asked: the report, the picture with boxes as PNG, the engines' runs, equal or not, and what they ran.
 
     Raises:
         HaoError: see ``docs/exit-codes.md``.
@@ -159,7 +159,7 @@ def measure(options: Options, console: Console) -> tuple[Report, bytes, dict[str
     drawn = draw_detections(picture.pixels, found, f"{network.name}, {_note(network)}")
     host_ms = 1e3 * (picture.seconds + time.perf_counter() - start)
     report = make_report(options, network, board, picture.caption, prepared, runs)
-    return report.model_copy(update={"detections": found, "host_ms": host_ms}), drawn, runs
+    return report.model_copy(update={"detections": found, "host_ms": host_ms}), drawn, runs, prepared
 
 
 def run(options: Options, console: Console) -> int:
@@ -170,7 +170,7 @@ def run(options: Options, console: Console) -> int:
     """
     if not set(options.engines) - {"reference"}:
         raise UsageError("no engine would be compared with the reference", f"name at least one of {', '.join(ENGINES[1:])} with --engines")
-    report, drawn, runs = measure(options, console)
+    report, drawn, runs, _ = measure(options, console)
     paths = _write(options, report, drawn)
     print_layers(console, report)
     print_engines(console, report)

@@ -2,7 +2,7 @@
 
 The model runs the queues, the dependency counts, the rates of the units, bursts and granules of the DRAM, and the readers of
 the feature memory that get into one another's way, as events: a few per instruction and per burst. Its constants are pipeline
-depths of the RTL (``data/cycles.toml``), which also holds how far it is from the simulated engine.
+depths of the RTL (``data/cycles.toml``); ``data/cycles-judged.toml`` says how far it is from the simulated engine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from hao.boards import Board
 from hao.cost.dram import DramRates
-from hao.cost.latencies import latencies, table
+from hao.cost.judged import read_judged
+from hao.cost.latencies import latencies
 from hao.cost.machine import Machine
 from hao.engine.config import EngineConfig
 from hao.engine.encode import Instruction
@@ -62,12 +63,12 @@ def published_error() -> float:
     """Largest relative error of the model on its judging set, as a fraction.
 
     Raises:
-        CostError: the calibration file is missing or malformed.
+        CostError: the judgement is missing or malformed.
     """
-    value = table().get("largest_error")
-    if not isinstance(value, float) or not 0 < value < 1:
-        raise CostError("the calibration of the cycle model does not say how large its error is", "reinstall hao")
-    return value
+    judged = read_judged()
+    if not judged.rows:
+        raise CostError("the cycle model was never judged", "python benchmarks/cycle_model.py judge")
+    return judged.largest_error
 
 
 def estimate_cycles(program: Sequence[Instruction], config: EngineConfig, board: Board, program_offset: int = 0) -> CycleEstimate:

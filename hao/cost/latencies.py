@@ -53,12 +53,7 @@ class Latencies:
 
 
 @cache
-def table() -> dict[str, object]:
-    """The calibration file.
-
-    Raises:
-        CostError: it is missing or malformed.
-    """
+def _table() -> dict[str, object]:
     try:
         return tomllib.loads(_DATA.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -72,7 +67,7 @@ def latencies() -> Latencies:
     Raises:
         CostError: the calibration file is missing, malformed, or lacks a constant.
     """
-    values = table().get("latencies")
+    values = _table().get("latencies")
     names = {field.name for field in fields(Latencies)}
     if not isinstance(values, dict) or set(values) != names or not all(isinstance(value, int) for value in values.values()):
         raise CostError(f"{_DATA.name} does not hold the constants of this version of the cycle model", "reinstall hao")

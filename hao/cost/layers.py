@@ -1,7 +1,7 @@
 """Cycles that one layer keeps every unit, by its shape alone: cheap enough to be asked for thousands of times.
 
 A bound, not a frame: units overlap, wait for one another and for the DRAM. :func:`hao.cost.cycles.estimate_cycles` knows all of
-that; ``data/cycles.toml`` says how far the sums of this module lie below the simulated frame.
+that.
 """
 
 from __future__ import annotations

@@ -139,6 +139,32 @@ class RtlEngine:
             events = _events(board.events(), begin)
             return RtlResult(outputs.pop(), trace, seconds, counters.cycles, counters, cycle, events, scratch)
 
+    def stream(self, image: Loadable, frame: bytes, frames: int, progress: Callable[[int], None] | None = None) -> tuple[int, bytes]:
+        """Run the same frame back to back, the next one started as soon as the one before is done.
+
+        Args:
+            image: the program image.
+            frame: input bytes as the program reads them.
+            frames: how many, at least 1.
+            progress: as for ``run``.
+
+        Returns:
+            cycles from before the first frame's registers are written until the last frame's interrupt has been answered (the
+            driver's register accesses are in it, the host's copying is not), and the output bytes.
+
+        Raises:
+            As ``run``.
+        """
+        memory = 2 * (_HEADROOM_BYTES + sum((len(image.dram), image.input_bytes, image.output_bytes, image.scratch_bytes)))
+        with SimulatedBoard(self._library, self.timing, memory, progress) as board:
+            driver = Driver(board, self._timeout)
+            driver.load(image, slots=2)
+            begin = board.cycles
+            outputs = {output[: image.output_bytes] for output in driver.stream([frame] * frames)}
+            if len(outputs) != 1:
+                raise SimulationError(f"{frames} runs of the same frame left {len(outputs)} different outputs", "state survives a frame")
+            return board.cycles - begin, outputs.pop()
+
     @staticmethod
     def _check_completed(counters: Counters, trace: TapTrace, taps: bool) -> None:
         """A unit that counts no instruction cannot have produced a result, and the reverse."""
