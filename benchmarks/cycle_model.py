@@ -26,7 +26,7 @@ from hao.boards import load_board
 from hao.cli.networks import load_network
 from hao.compiler.compile import compile_graph
 from hao.cost.cycles import CycleEstimate, estimate_cycles
-from hao.cost.judged import JUDGED, Judged, Row, model_digest, model_files, read_judged, render
+from hao.cost.judged import JUDGED, Judged, Row, drawn_config, model_digest, model_files, read_judged, render, seeds
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.engine.image import ProgramImage
 from hao.errors import CompileError, HaoError
@@ -58,29 +58,6 @@ def last_commit() -> str:
     """The commit that changed the model last: what the judging seeds follow from."""
     command = ["git", "log", "-1", "--format=%H", "--", *map(str, model_files())]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def seeds(commit: str, label: str) -> Iterator[int]:
-    """Seeds of random networks that nobody could know before ``commit``."""
-    number = 0
-    while True:
-        yield int(hashlib.sha256(f"{commit} {label} {number}".encode()).hexdigest()[:7], 16)
-        number += 1
-
-
-def drawn_config(commit: str, number: int) -> EngineConfig:
-    """A configuration that nobody could know before ``commit``: every parameter drawn by itself."""
-    rng = np.random.default_rng(int(hashlib.sha256(f"{commit} configuration {number}".encode()).hexdigest()[:16], 16))
-
-    def pick(*values: int) -> int:
-        return int(values[rng.integers(len(values))])
-
-    return EngineConfig(
-        pi=pick(8, 16), po=pick(8, 16), px=pick(1, 2), dw_lanes=pick(8, 16), fm_words=pick(4096, 8192, 16384),
-        win_depth=pick(128, 256, 512), wb_words=pick(512, 1024, 2048), pb_words=pick(256, 512, 1024), lm_entries=pick(256, 1024),
-        disp_entries=pick(1024, 4096), row_bytes=pick(512, 1024, 2048),
-        queue_depth=pick(4, 8, 16), max_burst=pick(16, 32, 64), outstanding=pick(2, 4, 8),
-    )  # fmt: skip
 
 
 class Simulated:

@@ -90,10 +90,10 @@ class Dram:
         self.reads.append((at + self.rates.read_latency, beats, offset, done))
         self._plan(at)
 
-    def write(self, at: int, beats: int, done: Callable[[int], None]) -> None:
-        """Queue a write burst whose last beat arrives at ``at``."""
-        self.writes.append((at, beats, done))
-        self._plan(at)
+    def write(self, first: int, beats: int, done: Callable[[int], None]) -> None:
+        """Queue a write burst whose beats arrive one a cycle from cycle ``first`` on; called ahead of it."""
+        self.writes.append((first + min(beats, 4) - 1, beats, done))
+        self._plan(first)
 
     def _plan(self, at: int) -> None:
         if self.planned or not (self.reads or self.writes):
@@ -112,10 +112,9 @@ class Dram:
         turn = write if not read else (self.run < _RUN if self.writing else self.run >= _RUN) if write else False
         if turn != self.writing:
             self.writing, self.run = turn, 0
-            ready = self.writes[0][0] - max(self.writes[0][1] - 4, 0) if turn else now
-            self.free = max(self.free, ready) + self.rates.turnaround + 1
+            self.free = max(self.free, now) + self.rates.turnaround + 1
         if turn:
-            self._serve_write(now)
+            self._serve_write()
         else:
             self._serve_read(now)
         self._plan(now)
@@ -134,15 +133,14 @@ class Dram:
         self.free, self.sent = at, sent
         done(sent + 1)
 
-    def _serve_write(self, now: int) -> None:
+    def _serve_write(self) -> None:
         ready, beats, done = self.writes.popleft()
-        granules = -(-beats // 4)
-        at = max(self.free, ready - beats)
-        for number in range(granules):
-            at = self.grant(max(at, min(ready, ready - beats + 4 * number + 4))) + 1
+        at, last = self.free, ready - min(beats, 4) + beats
+        for number in range(-(-beats // 4)):
+            at = self.grant(max(at, min(last, ready + 4 * number))) + 1
             self.run += 1
         self.free = at
-        self.clock.at(max(at - 1 + self.rates.write_latency + 2, now), done)
+        done(at - 1 + self.rates.write_latency + 2)
 
 
 @dataclass(slots=True)

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+from hao.engine.config import EngineConfig
 from hao.errors import CostError
 
 _FOLDER = Path(__file__).parent
@@ -72,6 +76,29 @@ def model_digest() -> str:
     for path in model_files():
         total.update(path.read_bytes())
     return total.hexdigest()
+
+
+def seeds(commit: str, label: str) -> Iterator[int]:
+    """Seeds of random networks that nobody could know before ``commit``."""
+    number = 0
+    while True:
+        yield int(hashlib.sha256(f"{commit} {label} {number}".encode()).hexdigest()[:7], 16)
+        number += 1
+
+
+def drawn_config(commit: str, number: int) -> EngineConfig:
+    """A configuration that nobody could know before ``commit``: every parameter drawn by itself."""
+    rng = np.random.default_rng(int(hashlib.sha256(f"{commit} configuration {number}".encode()).hexdigest()[:16], 16))
+
+    def pick(*values: int) -> int:
+        return int(values[rng.integers(len(values))])
+
+    return EngineConfig(
+        pi=pick(8, 16), po=pick(8, 16), px=pick(1, 2), dw_lanes=pick(8, 16), fm_words=pick(4096, 8192, 16384),
+        win_depth=pick(128, 256, 512), wb_words=pick(512, 1024, 2048), pb_words=pick(256, 512, 1024), lm_entries=pick(256, 1024),
+        disp_entries=pick(1024, 4096), row_bytes=pick(512, 1024, 2048),
+        queue_depth=pick(4, 8, 16), max_burst=pick(16, 32, 64), outstanding=pick(2, 4, 8),
+    )  # fmt: skip
 
 
 def _table(name: str, row: Row) -> str:

@@ -25,6 +25,7 @@ class Latencies:
     dense_first_least: int
     tile_gap: int
     tile_least: int
+    tile_more: int
     dense_params: int
     dense_sums: int
     dense_out: int
@@ -34,7 +35,8 @@ class Latencies:
     fill_out: int
     dw_setup: int
     dw_params: int
-    dw_held: int
+    dw_held_pair: int
+    dw_held_half: int
     dw_core: int
     dw_out_pair: int
     dw_out_half: int
@@ -50,6 +52,7 @@ class Latencies:
     ldi_row: int
     ldi_loaded: int
     ldi_out: int
+    ldi_out_wide: int
 
 
 @cache

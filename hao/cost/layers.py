@@ -14,6 +14,8 @@ from hao.cost.walks import Window, dense_walk
 from hao.engine.config import EngineConfig
 from hao.engine.isa import DW_PARAM_WORDS, LANES, REQUANT_WORDS, TILE_WORDS, WORD_BYTES
 from hao.errors import CostError
+from hao.ir.graph import Add, Concat, Conv, Graph, Input, Requantize, Shuffle, Slice, Upsample
+from hao.ir.types import infer
 
 Kind = Literal["dense", "depthwise", "add"]
 
@@ -98,3 +100,49 @@ def layer_cycles(layer: LayerShape, config: EngineConfig) -> LayerCycles:
     cycles = max(walk.cycles, walk.drained)
     words = (TILE_WORDS[bits] * planes * layer.kernel**2 + REQUANT_WORDS) * blocks
     return LayerCycles(dense=round(cycles) * blocks, load_words=words)
+
+
+def _only_reader(graph: Graph) -> dict[str, bool]:
+    """Whether a tensor is read exactly once, and is no output."""
+    count: dict[str, int] = dict.fromkeys((node.name for node in graph.nodes), 0)
+    for node in graph.nodes:
+        for name in node.inputs:
+            count[name] += 1
+    return {name: number == 1 and name not in graph.outputs for name, number in count.items()}
+
+
+def network_shapes(graph: Graph) -> dict[str, LayerShape]:
+    """The layers of ``graph`` (rewritten as the compiler does, :func:`hao.compiler.rewrite.rewrite`) by the names of their tensors.
+
+    Layers that cost nothing (shuffle, slice, concatenation, up-sampling on the way to the window) are left out.
+    """
+    types, single = infer(graph), _only_reader(graph)
+    nodes = {node.name: node for node in graph.nodes}
+    shapes: dict[str, LayerShape] = {}
+    for node in graph.nodes:
+        if isinstance(node, Input | Concat | Slice | Shuffle | Upsample):
+            continue
+        channels, height, width = types[node.name].shape
+        source = node.inputs[0]
+        inputs, in_height, in_width = types[source].shape
+        if isinstance(node, Add | Requantize):
+            shapes[node.name] = LayerShape("add", inputs, channels, height, width)
+        elif isinstance(node, Conv) and node.groups == 1:
+            kernel, stride, pad = int(node.weight.shape[-1]), node.stride, node.pad
+            if isinstance(nodes[source], Input):  # gathered into words of the kernel's pixels
+                inputs, in_height, in_width, kernel, stride, pad = inputs * kernel**2, height, width, 1, 1, 0
+            shapes[node.name] = LayerShape(
+                "dense", inputs, channels, height, width, kernel, stride, pad, node.weight_bits, in_height, in_width
+            )  # fmt: skip
+        else:
+            before = nodes[source]
+            fed = isinstance(before, Conv) and before.groups == 1 and single[source]
+            shapes[node.name] = LayerShape(
+                "depthwise", inputs, channels, height, width, in_height=in_height, in_width=in_width, window=not fed
+            )  # fmt: skip
+    return shapes
+
+
+def network_cycles(graph: Graph, config: EngineConfig) -> LayerCycles:
+    """Sum of :func:`layer_cycles` over :func:`network_shapes`."""
+    return sum((layer_cycles(shape, config) for shape in network_shapes(graph).values()), LayerCycles())

@@ -172,7 +172,7 @@ class Rows:
         if self.out < i["y1"]:
             self._emit()
             return
-        self.over = self.emit_end + self.l.ldi_out
+        self.over = self.emit_end + (self.l.ldi_out_wide if self.pixel == 2 else self.l.ldi_out)
         self.load.consumed = self.over
         self.load.parts.queues.done(self.load.unit, self.over + 1)
         if self.next is not None:

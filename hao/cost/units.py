@@ -89,7 +89,7 @@ class Dense:
         self.walk_end = now
         stretch = max(1.0, (now - self.begun) / walk.cycles)
         behind = max(walk.behind - walk.last * (stretch - 1), 0.0)
-        sums = self.l.dense_sums
+        sums = self.l.dense_sums + walk.late
         leaves = max(self.out_start, self.drain_end) + walk.drained
         self.drain_end = max(round(now - 1 + sums + behind), round(self.begun + walk.lead * stretch + sums + walk.drained), leaves)
         self.parts.queues.done(self.unit, self.drain_end + self.l.dense_out)
@@ -109,35 +109,35 @@ class Fill:
         self.parts, self.l = parts, parts.latencies
         self.end = 0
         self.busy = 0
-        self.pending: deque[tuple[int, int, int]] = deque()  # ready, words, requests
-        self.running = False
+        self.pending: deque[tuple[int, int, int, bool]] = deque()  # ready, words, requests, doubled
+        self.running = self.doubled = False
 
     def take(self, now: int, i: Instruction) -> None:
         """Prepare, then read."""
         px, rows, width = self.parts.config.px, i["y1"] - i["y0"], i["out_w"]
         words = rows * width
         requests = rows * -(-(width // 2 if i["up"] else width) // px)
-        self.pending.append((now + self.l.fill_setup, words, requests))
+        self.pending.append((now + self.l.fill_setup, words, requests, bool(i["up"])))
         self._start(now)
 
     def _start(self, now: int) -> None:
         if self.running or not self.pending:
             return
-        ready, words, _ = self.pending[0]
+        ready, words, _, _ = self.pending[0]
         start = max(ready, self.end)
         self.running = True
         self.parts.queues.free(self.unit, max(now + 1, ready, start - min(words, self.l.fill_ahead)) + 1)
         self.parts.clock.at(start, self._begin)
 
     def _begin(self, now: int) -> None:
-        _, words, requests = self.pending.popleft()
+        _, words, requests, self.doubled = self.pending.popleft()
         self.busy += words
         self.parts.reads.start(now, FILL, requests, requests / words, False, self._end, words / requests)
 
     def _end(self, now: int) -> None:
         self.running = False
         self.end = now + self.l.fill_gap
-        self.parts.queues.done(self.unit, now + self.l.fill_out)
+        self.parts.queues.done(self.unit, now + self.l.fill_out + int(self.doubled))
         self._start(now)
 
 
@@ -170,7 +170,7 @@ class Dw:
             self.adding = True
             self.parts.clock.at(ready, lambda at: self._add(at, pixels))
             return
-        loaded = max(taken + 1, self.start + self.l.dw_held) + self.l.dw_params
+        loaded = max(taken + 1, self.start + (self.l.dw_held_pair if self.pace == 1 else self.l.dw_held_half)) + self.l.dw_params
         self.start = max(ready, loaded)
         walk = pixels * self.pace + (1 if self.pace == 1 and pixels % 2 else 0)
         self.end = self.start + walk
@@ -209,11 +209,10 @@ class Store:
     def __init__(self, parts: Parts) -> None:
         self.parts, self.l = parts, parts.latencies
         self.flights = 0
-        self.left: deque[int] = deque()
+        self.left: deque[tuple[int, bool]] = deque()  # beats, and whether the burst is its instruction's last
         self.after = 0
         self.reading = False
         self.busy = 0
-        self.last: list[bool] = []
 
     def take(self, now: int, i: Instruction) -> None:
         """Read, burst by burst."""
@@ -224,8 +223,7 @@ class Store:
             return
         self.busy += words
         parts = bursts(i["dram_offset"] // WORD_BYTES, words, self.parts.config.max_burst)
-        self.left.extend(beats for beats, _ in parts)
-        self.last.extend([False] * (len(parts) - 1) + [True])
+        self.left.extend((beats, number == len(parts) - 1) for number, (beats, _) in enumerate(parts))
         self.after = now + self.l.store_first
         self._read(self.after)
 
@@ -235,19 +233,26 @@ class Store:
         if now < self.after:
             self.parts.clock.at(self.after, self._read)
             return
-        beats = self.left.popleft()
-        last = self.last.pop(0)
+        beats, last = self.left.popleft()
         self.reading, self.flights = True, self.flights + 1
-        begun = now
+        known: list[int] = []
+        behind = self.l.store_data + self.parts.dram.rates.write_latency
+
+        def settle(at: int) -> None:
+            """The answer comes when the DRAM said, or later where reading the words was held up: when both are known."""
+            known.append(at)
+            if len(known) > 1:
+                self.parts.clock.at(max(known), lambda answered: self._answer(answered, last))
 
         def read(at: int) -> None:
             self.reading = False
-            self.parts.dram.write(max(at + self.l.store_data, begun + beats), beats, lambda answered: self._answer(answered, last))
             if last:
                 self.parts.queues.free(self.unit, at + 1)
+            settle(at + behind)
             self._read(at)
 
-        self.parts.clock.at(now, lambda at: self.parts.reads.start(at, STORE, beats, 1.0, self.parts.config.px == 2, read))
+        self.parts.dram.write(now + self.l.store_data, beats, settle)
+        self.parts.reads.start(now, STORE, beats, 1.0, self.parts.config.px == 2, read)
 
     def _answer(self, now: int, last: bool) -> None:
         self.flights -= 1

@@ -50,6 +50,7 @@ class Walk:
         room: such cycles that the drain buffer may lie behind.
         tile: cycles from one tile's first beat to the next one's at the least, for the weights to arrive.
         tile_words: weight words of a tile.
+        late: cycles that the way out begins later.
     """
 
     beats: float
@@ -64,6 +65,7 @@ class Walk:
     room: int
     tile: int
     tile_words: int
+    late: int
 
 
 @lru_cache(maxsize=4096)
@@ -119,7 +121,8 @@ def dense_walk(window: Window, planes: int, weight_bits: int, pi: int, po: int, 
     size = rest or CHUNK
     last = size * factor
     cycles = max(beats, cycles - max(0.0, least - last))
+    late = constants.tile_more if tiles * halves > 1 and (groups > 1 or po < LANES) else 0
     lead = chunk(CHUNK if full else rest) / (tiles * halves) * (tiles - 1)
     behind = max(0.0, size * px - last)
     half = px == 2 and factor > 1.5
-    return Walk(beats, cycles, last, lead, half, reads, behind, window.pixels * halves, window.pixels, pace, least, words)
+    return Walk(beats, cycles, last, lead, half, reads, behind, window.pixels * halves, window.pixels, pace, least, words, late)
