@@ -25,8 +25,9 @@ import numpy.typing as npt
 from hao.boards import load_board
 from hao.cli.networks import load_network
 from hao.compiler.compile import compile_graph
-from hao.cost.cycles import CycleEstimate, estimate_cycles
+from hao.cost.cycles import run_model
 from hao.cost.judged import JUDGED, Judged, Row, drawn_config, model_digest, model_files, read_judged, render, seeds
+from hao.cost.machine import Machine
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.engine.image import ProgramImage
 from hao.errors import CompileError, HaoError
@@ -39,7 +40,7 @@ from hao.toolchain import tool_versions
 
 BOARD = "ultra96v2"
 NAMED = ("codenet-1x-b", "codenet-1x-a", "codenet-1x-c", "mobilenetv2-1.0", "ultranet")
-FIXED = ((11, "8x8x1"), (23, "8x8x1"), (42, "8x8x1"))
+FIXED = ((11, "8x8x1"), (42, "8x8x1"), (200, "8x8x1"))
 """Development networks on the smallest engine: few cycles, every opcode."""
 _STORE = Path("build/cycle-model.json")
 
@@ -77,7 +78,7 @@ class Simulated:
 
     def cycles(self, image: ProgramImage, graph: Graph) -> int:
         """Of one frame, deterministic memory."""
-        key = hashlib.sha256(f"{plan_engine(image.config).digest()} {image.digest()} {self.timing}".encode()).hexdigest()
+        key = hashlib.sha256(f"{plan_engine(image.config).digest()} {image.digest} {self.timing}".encode()).hexdigest()
         if key not in self._known:
             result = self.engine(image.config).run(program_of(image), image.pack_input(picture(graph)), taps=False)
             assert result.cycles is not None
@@ -93,15 +94,15 @@ def picture(graph: Graph) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
 
 
-def predict(image: ProgramImage) -> CycleEstimate:
-    """The model's answer."""
-    return estimate_cycles(image.program(), image.config, load_board(BOARD), image.manifest.program_offset)
+def predict(image: ProgramImage) -> Machine:
+    """The model, run."""
+    return run_model(image.program(), image.config, load_board(BOARD), image.manifest.program_offset)
 
 
 def judge_one(subject: Subject, simulated: Simulated) -> Row:
     """Both figures."""
     image = compile_graph(subject.graph, subject.config)
-    found, guess = simulated.cycles(image, subject.graph), predict(image).cycles
+    found, guess = simulated.cycles(image, subject.graph), predict(image).total
     row = Row(network=subject.name, configuration=subject.label, simulated=found, predicted=guess)
     print(f"{subject.name:<20} {subject.label:<10} {found:>9} {guess:>9} {100 * row.error:+.2f} %", flush=True)
     return row
@@ -181,12 +182,15 @@ def explain(arguments: argparse.Namespace) -> None:
         (unit, done): iter(result.events[(result.events[:, 0] == unit) & (result.events[:, 1] == done), 2].tolist())
         for unit in range(5) for done in range(2)
     }  # fmt: skip
-    first = guess.timeline[0].start - int(result.events[0, 2])
-    print(f"{graph.name} on {config.name}: simulated {result.cycles}, predicted {guess.cycles}; cycles and how far the model is off")
-    for each in guess.timeline:
-        start, end = next(times[int(each.unit), 0]) + first, next(times[int(each.unit), 1]) + first
-        if abs(each.end - end) >= arguments.least:
-            print(f"{each.index:5} {each.opcode.name:<6} {start:>8} {each.start - start:+6} {end:>8} {each.end - end:+6}  {end - start:>7}")
+    first = guess.taken[0] - int(result.events[0, 2])
+    print(f"{graph.name} on {config.name}: simulated {result.cycles}, predicted {guess.total}; cycles and how far the model is off")
+    for number, i in enumerate(image.program()):
+        if i.unit is None:
+            continue
+        start, end = next(times[int(i.unit), 0]) + first, next(times[int(i.unit), 1]) + first
+        early, late = guess.taken[number] - start, guess.completed[number] - end
+        if abs(late) >= arguments.least:
+            print(f"{number:5} {i.opcode.name:<6} {start:>8} {early:+6} {end:>8} {late:+6}  {end - start:>7}")
 
 
 def main() -> int:

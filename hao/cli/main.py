@@ -151,7 +151,7 @@ def fuzz(
 
 
 @app.command()
-def schema(name: Annotated[str, typer.Argument(help="report, bench or estimate")] = "report") -> None:
+def schema(name: Annotated[str, typer.Argument(help="report, bench, verify or estimate")] = "report") -> None:
     """Print the JSON schema of what the commands write."""
     from hao.cli.schema import print_schema
 

@@ -71,6 +71,16 @@ def published_error() -> float:
     return judged.largest_error
 
 
+def run_model(program: Sequence[Instruction], config: EngineConfig, board: Board, program_offset: int = 0) -> Machine:
+    """The model itself, run to its end: for those who judge it. Arguments and errors are those of :func:`estimate_cycles`."""
+    if not program or program[-1].opcode is not Opcode.END:
+        raise CostError("the program does not end with END", "give the whole program of a compiled network")
+    constants = latencies()
+    machine = Machine(program, config, DramRates.of_board(board), constants, program_offset, constants.refresh_phase)
+    machine.run()
+    return machine
+
+
 def estimate_cycles(program: Sequence[Instruction], config: EngineConfig, board: Board, program_offset: int = 0) -> CycleEstimate:
     """Estimate the cycles of one frame.
 
@@ -83,11 +93,7 @@ def estimate_cycles(program: Sequence[Instruction], config: EngineConfig, board:
     Raises:
         CostError: the program is empty, does not end with END, or has a dependency that points forwards.
     """
-    if not program or program[-1].opcode is not Opcode.END:
-        raise CostError("the program does not end with END", "give the whole program of a compiled network")
-    constants = latencies()
-    machine = Machine(program, config, DramRates.of_board(board), constants, program_offset, constants.refresh_phase)
-    machine.run()
+    machine = run_model(program, config, board, program_offset)
     timeline = tuple(
         Interval(i.unit, n, i.opcode, machine.taken[n], machine.completed[n]) for n, i in enumerate(program) if i.unit is not None
     )
