@@ -231,6 +231,38 @@ def verify(
     raise typer.Exit(run_cases(options, make_console()))
 
 
+@app.command()
+def bitstream(
+    design: Annotated[str, typer.Argument(help="engine's configuration, or a .json file with its parameters")],
+    board: _Board = "ultra96v2",
+    target: Annotated[str, typer.Option(help="vivado: bitstream; vitis-hls: the HLS kernel as an IP core")] = "vivado",
+    out: Annotated[Path, typer.Option(help="folder of the project; started again, it goes on")] = Path("build/bitstream"),
+    ssh: Annotated[str, typer.Option(help="build on this host, which has the tools")] = "",
+    archive: Annotated[Path | None, typer.Option(help="write an archive for a machine with the tools instead")] = None,
+    silence: Annotated[float, typer.Option(help="seconds for which a tool may say nothing", min=0.1)] = 3600.0,
+    force: Annotated[bool, typer.Option("--force", help="replace another project in that folder")] = False,
+    json: _Json = None,
+) -> None:
+    """Build the bitstream of a design with Vivado: here, on a server, or as an archive with instructions."""
+    from hao.cli.bitstream import Options
+    from hao.cli.bitstream import bitstream as build
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(build(Options(design, board, target, out, ssh, archive, silence, force, json), make_console()))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="project that was built, or its output folder")] = Path("build/bitstream"),
+    json: _Json = None,
+) -> None:
+    """Read Vivado's reports of a build: utilization, timing, power."""
+    from hao.cli.bitstream import report as show
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(show(folder, json, make_console()))
+
+
 # typer carries its own copy of click from 0.2x on: the base class is the same object in neither case, so it is looked up
 _ClickError: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 

@@ -11,8 +11,15 @@ from hao.report.bench import Bench
 from hao.report.estimate import EstimateReport
 from hao.report.schema import Report
 from hao.report.verification import Verification
+from hao.vendor.reports import Implementation
 
-SCHEMAS: dict[str, type[BaseModel]] = {"report": Report, "bench": Bench, "verify": Verification, "estimate": EstimateReport}
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "report": Report,
+    "bench": Bench,
+    "verify": Verification,
+    "estimate": EstimateReport,
+    "implementation": Implementation,
+}
 
 
 def print_schema(name: str) -> None:

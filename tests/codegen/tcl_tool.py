@@ -180,6 +180,12 @@ class Tool:
             raise Fault(f"unknown property {name} of {target}")
         return self.properties.get((target, name), "")
 
+    def do_write_checkpoint(self, call: Call) -> None:
+        Path(call.words[0]).write_text("checkpoint", encoding="utf-8")
+
+    def do_open_checkpoint(self, call: Call) -> None:
+        self._exists(call.words[0])
+
     def do_ipx_package_project(self, call: Call) -> None:
         wrapper = next(path for path in self.sources if path.endswith("_ip.v"))
         self.packaged = read_interfaces(Path(wrapper).read_text(encoding="utf-8"))

@@ -41,7 +41,7 @@ def test_the_build_script_leaves_bitstream_and_handoff(tmp_path: Path, board: st
     parts = (f"{load_board(board).board_part}:1.9", f"{load_board(board).board_part}:1.10")
     tool = run(plan_vivado(CONFIG, load_board(board)), tmp_path / "p", "build.tcl", backend, board_parts=parts)
     assert tool.faults == []
-    assert {path.name for path in (tmp_path / "p" / "output").iterdir()} == {"hao.bit", "hao.hwh"}
+    assert {path.name for path in (tmp_path / "p" / "output").iterdir()} == {"hao.bit", "hao.hwh", "synthesized.dcp", "routed.dcp"}
     assert tool.properties["project:current", "board_part"].endswith(":1.10")
     order = ["synth_design", "opt_design", "place_design", "route_design", "report_timing_summary", "write_bitstream", "write_hw_platform"]
     assert [call.name for call in tool.calls if call.name in order] == order
@@ -72,6 +72,22 @@ def test_a_missing_hardware_platform_does_not_cost_the_bitstream(tmp_path: Path)
 def test_a_failing_step_ends_the_build_with_the_tools_message(tmp_path: Path) -> None:
     with pytest.raises(TclFailed, match="no valid license"):
         run(plan_vivado(CONFIG, load_board("ultra96v2")), tmp_path / "p", "build.tcl", broken={"place_design": "no valid license"})
+
+
+def test_a_build_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    """Broken in placement, then in the bitstream: what was done is not done again, and the result is the same."""
+    plan, built = plan_vivado(CONFIG, load_board("ultra96v2")), []
+    for step in ("place_design", "write_bitstream", ""):
+        broken = {step: "power cut"} if step else {}
+        try:
+            tool = run(plan, tmp_path / "p", "build.tcl", broken=broken)
+        except TclFailed as failure:
+            assert "power cut" in str(failure)
+            continue
+        steps = ("synth_design", "place_design", "open_checkpoint", "write_bitstream")
+        built.append([call.name for call in tool.calls if call.name in steps])
+    assert built == [["open_checkpoint", "write_bitstream"]]
+    assert {path.name for path in (tmp_path / "p" / "output").iterdir()} == {"hao.bit", "hao.hwh", "synthesized.dcp", "routed.dcp"}
 
 
 @EVERY_BACKEND

@@ -1,0 +1,43 @@
+"""A project packed for a machine with the tools and without Python."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+from hao.codegen.environment import render
+from hao.codegen.tcl_project import MANIFEST, ProjectPlan
+from hao.errors import UsageError
+
+BUILD, README = "build.sh", "README.txt"
+
+
+def archive_files(plan: ProjectPlan) -> dict[str, str]:
+    """What the archive of ``plan`` holds, by path: the project, a shell script that finds the tool and starts it, and a page."""
+    values = {"target": plan.target, "start": plan.start, "digest": plan.digest()}
+    extra = {BUILD: render("build.sh.j2", values), README: render("build_readme.txt.j2", values)}
+    return {**plan.files, MANIFEST: plan.manifest(), **extra}
+
+
+def write_archive(plan: ProjectPlan, path: Path) -> Path:
+    """Write the archive to ``path`` (``.tar.gz``); the same plan gives the same bytes.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    root = f"hao-{plan.target}-{plan.digest()[:12]}"
+    buffer = io.BytesIO()
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, text in sorted(archive_files(plan).items()):
+            data = text.encode()
+            entry = tarfile.TarInfo(f"{root}/{name}")
+            entry.size, entry.mode = len(data), 0o755 if name == BUILD else 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "choose another place with --archive") from error
+    return path
