@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -131,38 +132,65 @@ def _row(workload: str, configuration: str, plan: Plan, console: Console) -> Ben
     return row
 
 
-def print_rows(console: Console, rows: Sequence[BenchRow]) -> None:
-    """The rows as tables: what was measured, then what others published, with their sources."""
-    table = Table(title="Measured on the RTL, DRAM of the board simulated", title_justify="left")
-    right = ("cycles", "predicted", "frames/s", "sustained", "compared", "LUT", "FF", "DSP", "BRAM36")
-    for name in ("workload", "engine", "weights", "accuracy", *right[:4], "equality", *right[4:]):
-        table.add_column(name, justify="right" if name in right else "left")
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+
+
+def _columns(table: Table, left: Sequence[str], right: Sequence[str]) -> None:
+    for name in left:
+        table.add_column(name, overflow="fold", no_wrap=True)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+
+
+def _print_measured(console: Console, rows: Sequence[BenchRow]) -> None:
+    table = _table("Measured on the RTL, DRAM of the board simulated")
+    _columns(table, ("workload", "engine", "weights", "accuracy", "equality"), ("compared", "cycles", "model", "frames/s", "sustained"))
     for row in rows:
-        off = 0.0 if row.predicted_cycles is None else 100 * (row.predicted_cycles / row.cycles - 1)
-        area = (row.lut, row.ff, row.dsp, row.bram36)
+        off = "" if row.predicted_cycles is None else f"{100 * (row.predicted_cycles / row.cycles - 1):+.1f} %"
         table.add_row(
             row.workload,
             row.configuration,
             row.weights.kind,
             "" if row.accuracy is None else f"{row.accuracy_metric} {row.accuracy:g}",
-            f"{row.cycles:,}",
-            f"{off:+.1f} %",
-            f"{row.frames_per_second:,.1f}",
-            "" if row.sustained_frames_per_second is None else f"{row.sustained_frames_per_second:,.1f}",
             "[green]equal[/]" if row.equal else "[bold red]NOT EQUAL[/]",
             f"{row.compared:,}",
-            *("" if value is None else f"{value:,g}" for value in area),
+            f"{row.cycles:,}",
+            off,
+            f"{row.frames_per_second:,.1f}",
+            "" if row.sustained_frames_per_second is None else f"{row.sustained_frames_per_second:,.1f}",
         )
     console.print(table)
-    others = Table(title="Published by others (not run here)", title_justify="left")
-    for name in ("workload", "frames/s", "ours is", "design", "source", "note"):
-        others.add_column(name, justify="right" if name in ("frames/s", "ours is") else "left", overflow="fold")
+
+
+def _print_area(console: Console, rows: Sequence[BenchRow]) -> None:
+    table = _table("Area as Yosys counts it, committed tables")
+    _columns(table, ("engine",), ("LUT", "FF", "DSP", "BRAM36"))
+    for row in {row.configuration: row for row in rows if row.lut is not None}.values():
+        area = (row.lut, row.ff, row.dsp, row.bram36)
+        table.add_row(row.configuration, *("" if value is None else f"{value:,g}" for value in area))
+    if table.row_count:
+        console.print(table)
+
+
+def _print_literature(console: Console, rows: Sequence[BenchRow]) -> None:
+    table = _table("Published by others (not run here)")
+    _columns(table, ("workload",), ("frames/s", "ours is"))
+    for name in ("design", "source", "note"):
+        table.add_column(name, overflow="fold")
     for row in rows:
         for each in row.literature:
             factor = f"{row.frames_per_second / each.frames_per_second:.1f} x"
-            others.add_row(row.workload, f"{each.frames_per_second:g}", factor, each.design, each.source, each.note)
-    if others.row_count:
-        console.print(others)
+            table.add_row(row.workload, f"{each.frames_per_second:g}", factor, each.design, each.source, each.note)
+    if table.row_count:
+        console.print(table)
+
+
+def print_rows(console: Console, rows: Sequence[BenchRow]) -> None:
+    """The rows as tables: what was measured, what it occupies, and what others published, with their sources."""
+    _print_measured(console, rows)
+    _print_area(console, rows)
+    _print_literature(console, rows)
 
 
 def bench(plan: Plan, console: Console) -> int:

@@ -17,7 +17,7 @@ LITERATURE: dict[str, tuple[Literature, ...]] = {
         Literature(
             frames_per_second=43.5,
             design="HAO's template, Ultra96, W8A8, 224 x 224",
-            source="Dong et al., HAO, FCCM 2021 (arXiv 2104.12766), baseline on the same template",
+            source="Dong et al., HAO, FCCM 2021 (arXiv 2104.12766), tables II and III, as others transcribe them",
         ),
         Literature(
             frames_per_second=50.0,
