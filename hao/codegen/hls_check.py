@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hao.codegen.hls_dataflow import dataflow_faults
+from hao.codegen.hls_pragmas import pragma_faults, pragmas
 from hao.codegen.hls_source import Function, closing, functions, synthesized
 
 TOP = "hao_kernel"
@@ -24,8 +25,16 @@ _FORBIDDEN = (
     ("function pointer", re.compile(r"\(\s*\*\s*\w+\s*\)\s*\(")),
     ("unreadable conditional", re.compile(r"#unreadable.*")),
     ("inline assembly", re.compile(r"\b(asm|__asm__)\b")),
+    ("system call", re.compile(r"\b(printf|fprintf|puts|fopen|fwrite|exit|abort|rand|time|sleep|getenv|system|assert)\s*\(")),
+    ("unsupported type", re.compile(r"\b(long\s+double|wchar_t|__int128|_Complex)\b|\bunion\b")),
+    ("pointer to pointer", re.compile(r"\w\s*\*\s*(const\s*)?\*\s*\w+|\w+\s*\*\s*\w+\s*\[[^\]]*\]\s*[;={]")),
+    ("pointer cast", re.compile(r"\breinterpret_cast\b")),
+    ("variadic function", re.compile(r"\.\.\.\s*\)")),
+    ("compiler built-in", re.compile(r"\b__(builtin|sync|atomic)_\w+")),
 )
 _CONSTANT = re.compile(r"(?:\b[A-Z][A-Z0-9_]*\b|\b\d\w*\b|[-+*/%()\s<>&])+")
+_ARRAY = re.compile(r"(?:^|[;{}])\s*((?:static\s+|const\s+)*[A-Za-z_][\w:]*(?:<[^;{}]*>)?\s+\w+\[([^\]]*)\](?:\[[^\]]*\])*\s*[;=])")
+_GLOBAL = re.compile(r"^(?:static |const |inline |constexpr )*[A-Za-z_][\w:<>, ]*\s+(\w+)\s*(?:\[|=|;)", re.M)
 _FOR = re.compile(r"\bfor\s*\(")
 _DIVISION = re.compile(r"[/%]=?\s*(\([^()]*\)|[A-Za-z_][\w.:]*(?:\([^()]*\))?|\d\w*)")
 
@@ -106,6 +115,24 @@ def _loop_faults(function: Function) -> Iterator[Fault]:
         yield Fault(function.file, line, "loop without bound or trip count", match.group())
 
 
+def _array_faults(function: Function) -> Iterator[Fault]:
+    code = re.sub(r"^\s*#.*$", "", function.body, flags=re.M)
+    for match in _ARRAY.finditer(code):
+        if not _CONSTANT.fullmatch(match.group(2)):
+            line = function.line + code.count("\n", 0, match.start(1))
+            yield Fault(function.file, line, "array of variable length", match.group(1).strip())
+
+
+def _outside_faults(files: Mapping[str, str], found: list[Function]) -> Iterator[Fault]:
+    """Pragmas of HLS outside any function."""
+    inside = {(each.file, each.body_line + each.body.count("\n", 0, one.offset)) for each in found for one in pragmas(each.body)}
+    for file, text in files.items():
+        for one in pragmas(text):
+            line = text.count("\n", 0, one.offset) + 1
+            if one.vendor and (file, line) not in inside:
+                yield Fault(file, line, "pragma outside a function", " ".join(("HLS", *one.words)))
+
+
 def _division_faults(function: Function) -> Iterator[Fault]:
     code = re.sub(r"^\s*#.*$", "", function.body, flags=re.M)
     for match in _DIVISION.finditer(code):
@@ -150,10 +177,15 @@ def check_synthesizable(files: Mapping[str, str]) -> tuple[Fault, ...]:
     seen = {name: synthesized(text) for name, text in files.items() if name.endswith((".h", ".cpp"))}
     found = list(functions(seen))
     faults = [*_token_faults(seen), *_recursion_faults(found), *_interface_faults(found, seen)]
+    faults.extend(_outside_faults(seen, found))
+    known = frozenset(match.group(1) for text in seen.values() for match in _GLOBAL.finditer(text))
     by_name = {function.name: function for function in found}
     for function in found:
         faults.extend(_loop_faults(function))
         faults.extend(_division_faults(function))
+        faults.extend(_array_faults(function))
+        for line, rule, text in pragma_faults(function, TOP, known):
+            faults.append(Fault(function.file, function.body_line + line, rule, text))
         if re.search(r"#pragma HLS DATAFLOW\b", function.body):
             faults.extend(Fault(function.file, function.line, rule, text) for rule, text in dataflow_faults(function, by_name))
     return tuple(faults)

@@ -31,13 +31,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function definition; ``line`` is that of its name, ``body`` the text between its braces, pragmas included."""
+    """A function definition; ``line`` is that of its name, ``body`` the text between its braces, which begins in ``body_line``."""
 
     file: str
     line: int
     name: str
     parameters: tuple[Parameter, ...]
     body: str
+    body_line: int
 
 
 def synthesized(text: str) -> str:
@@ -111,7 +112,8 @@ def functions(files: Mapping[str, str]) -> Iterator[Function]:
             end = closing(text, open_brace)
             parameters = tuple(_parameter(each) for each in split_arguments(match.group(2)))
             line = text.count("\n", 0, match.start(1)) + 1
-            yield Function(file, line, match.group(1), parameters, text[open_brace + 1 : end])
+            body_line = text.count("\n", 0, open_brace) + 1
+            yield Function(file, line, match.group(1), parameters, text[open_brace + 1 : end], body_line)
             at = end
 
 

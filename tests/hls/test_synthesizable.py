@@ -106,6 +106,90 @@ BAD = [
 ]
 
 
+def in_loop(pragma: str) -> str:
+    """A function with ``pragma`` at the head of its loop."""
+    return f"inline void f() {{\n for (int i = 0; i < 9; ++i) {{\n#pragma HLS {pragma}\n use(i);\n }}\n}}"
+
+
+def in_function(pragma: str, first: str = "") -> str:
+    """A function with ``pragma`` behind the statement ``first``."""
+    return f"inline void f(int n) {{\n {first}\n#pragma HLS {pragma}\n use(n);\n}}"
+
+
+BAD += [
+    ("dynamic memory", "inline void f(int* p) { free(p); }"),
+    ("system call", 'inline void f(int x) { printf("%d", x); }'),
+    ("system call", "inline void f(int x) { assert(x > 0); }"),
+    ("system call", "inline int f() { return rand(); }"),
+    ("unsupported type", "inline int f(int x) { long double y = x; return int(y); }"),
+    ("unsupported type", "union Both { int a; unsigned b; };"),
+    ("unsupported type", "inline int f(__int128 x) { return int(x); }"),
+    ("floating point", "inline int f(double x) { double y = x; return int(y); }"),
+    ("pointer to pointer", "inline int f(int** p) { return **p; }"),
+    ("pointer to pointer", "inline int f() { int* table[4]; return *table[0]; }"),
+    ("pointer cast", "inline int f(BusWord* p) { return *reinterpret_cast<int*>(p); }"),
+    ("variadic function", "inline int f(int n, ...) { return n; }"),
+    ("compiler built-in", "inline int f(unsigned x) { return __builtin_popcount(x); }"),
+    ("inline assembly", 'inline void f() { asm("nop"); }'),
+    ("array of variable length", "inline int f(int n) { int t[n]; return t[0]; }"),
+    ("loop without bound or trip count", "inline void f(int n) { do { n >>= 1; } while (n); }"),
+    ("unknown pragma", in_loop("PIPLINE II=1")),
+    ("unknown pragma", "inline void f() {\n#pragma omp parallel\n use(1);\n}"),
+    ("unknown pragma", in_function("RESOURCE variable=n core=RAM_1P")),
+    ("unknown option of a pragma", in_loop("PIPELINE III=1")),
+    ("unknown option of a pragma", in_function("ARRAY_PARTITION variable=t type=complete axis=1", "int t[4];")),
+    ("pragma with a value that it does not take", in_loop("PIPELINE II=0")),
+    ("pragma with a value that it does not take", in_function("BIND_STORAGE variable=t type=ram_3p", "int t[4];")),
+    ("pragma without an option that it needs", in_loop("LOOP_TRIPCOUNT avg=4")),
+    ("pragma without an option that it needs", in_function("ARRAY_PARTITION variable=t", "int t[4];")),
+    ("pragma where it does not apply", in_function("UNROLL", "n += 1;")),
+    ("pragma where it does not apply", in_function("PIPELINE II=1", "n += 1;")),
+    ("pragma where it does not apply", in_function("LOOP_TRIPCOUNT min=1 max=4")),
+    ("pragma where it does not apply", in_function("INLINE off", "n += 1;")),
+    ("pragma where it does not apply", in_loop("INLINE")),
+    ("pragma where it does not apply", "inline void f(int n) {\n if (n) {\n#pragma HLS UNROLL\n use(n);\n }\n}"),
+    ("pragma outside a function", "#pragma HLS PIPELINE II=1\ninline void f(int n) { use(n); }"),
+    ("pragma outside a function", "int table[4];\n#pragma HLS ARRAY_PARTITION variable=table type=complete\n"),
+    ("pragma of a variable that is not declared before it", in_function("ARRAY_PARTITION variable=other type=complete")),
+    ("pragma of a variable that is not declared before it", "inline void f() {\n#pragma HLS AGGREGATE variable=t\n int t[4];\n use(t);\n}"),
+    ("memory pragma of something that is no array", in_function("ARRAY_PARTITION variable=t type=complete", "int t = 4;")),
+    ("interface pragma outside the top function", in_function("INTERFACE mode=s_axilite port=n bundle=control")),
+    (
+        "memory with several readers or writers in a dataflow region",
+        "inline void p(const Table& t) { use(t[0]); }\n"
+        "inline void q(const Table& t) { use(t[1]); }\n"
+        "inline void f(Table& t) {\n"
+        "#pragma HLS DATAFLOW\n"
+        " p(t);\n"
+        " q(t);\n"
+        "}",
+    ),
+    (
+        "stream without exactly one producer and one consumer",
+        "inline void p(hls::stream<int, 2>& s) { s.write(1); }\n"
+        "inline void c(hls::stream<int, 2>& s) { use(s.read()); }\n"
+        "inline void f(int n) {\n"
+        "#pragma HLS DATAFLOW\n"
+        ' hls::stream<int, 2> s("s");\n'
+        " p(s);\n"
+        " c(s);\n"
+        " c(s);\n"
+        "}",
+    ),
+]
+GOOD = [
+    in_loop("PIPELINE II=2"),
+    in_loop("UNROLL factor=4"),
+    in_function("ARRAY_PARTITION variable=t dim=1 type=cyclic factor=2", "int t[4];"),
+    in_function("INLINE off"),
+    "inline void f(int n) {\n for (int i = 0; i < g(n); ++i) {\n#pragma HLS PIPELINE II=1\n"
+    "#pragma HLS LOOP_TRIPCOUNT min=1 max=9\n use(i);\n }\n}",
+    "inline void f(Table& t) {\n#pragma HLS BIND_STORAGE variable=t type=ram_s2p \\\n    impl=bram\n use(t[0]);\n}",
+    "inline int f(int a) { int t[4]; t[0] = a / 4; return t[0] * a; }",
+]
+"""What is allowed: the checks above do not fire at everything."""
+
+
 @pytest.mark.parametrize("config", CI_CONFIGS.values(), ids=list(CI_CONFIGS))
 def test_kernel_is_clean(config: EngineConfig) -> None:
     files = render_kernel(config)
@@ -120,6 +204,24 @@ def test_bad_snippet_is_refused(rule: str, snippet: str) -> None:
     faults = check_synthesizable({**render_kernel(CI_CONFIGS["8x8x1"]), "bad.h": snippet})
     assert faults and all(fault.file == "bad.h" for fault in faults)
     assert rule in {fault.rule for fault in faults}
+
+
+@pytest.mark.parametrize("snippet", GOOD, ids=range(len(GOOD)))
+def test_good_snippet_is_accepted(snippet: str) -> None:
+    assert [str(fault) for fault in check_synthesizable({**render_kernel(CI_CONFIGS["8x8x1"]), "good.h": snippet})] == []
+
+
+def test_the_list_is_long_and_covers_every_rule() -> None:
+    assert len(BAD) >= 60
+    assert len({rule for rule, _ in BAD}) >= 30
+
+
+def test_an_interface_of_no_argument_is_refused() -> None:
+    files = render_kernel(CI_CONFIGS["8x8x1"])
+    wrong = files[KERNEL].replace("port=scratch bundle=control", "port=scrotch bundle=control")
+    assert wrong != files[KERNEL]
+    rules = {fault.rule for fault in check_synthesizable({**files, KERNEL: wrong})}
+    assert {"interface pragma of no argument", "argument without a register"} <= rules
 
 
 def test_simulation_only_code_is_not_held_against_the_kernel() -> None:
