@@ -69,21 +69,21 @@ def normalize(images: npt.NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(images.astype(np.float32) / np.float32(IMAGE_STD))
 
 
-def train(model: nn.Module, digits: Digits, epochs: int, rate: float, generator: torch.Generator) -> None:
-    """AdamW with a cosine schedule; pictures are shifted by up to one pixel.
+def train(model: nn.Module, digits: Digits, epochs: int, rate: float, generator: torch.Generator, batch: int = _BATCH) -> None:
+    """AdamW with a cosine schedule, ``batch`` pictures a step; pictures are shifted by up to one pixel.
 
     Raises:
         TrainingError: the loss is no longer finite.
     """
     images, labels = normalize(digits.train_images), torch.from_numpy(digits.train_labels).long()
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.02)
-    steps = epochs * (len(images) // _BATCH)
+    steps = epochs * (len(images) // batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     model.train()
     for epoch in range(epochs):
         order = torch.randperm(len(images), generator=generator)
-        for start in range(0, len(images) - _BATCH + 1, _BATCH):
-            chosen = order[start : start + _BATCH]
+        for start in range(0, len(images) - batch + 1, batch):
+            chosen = order[start : start + batch]
             dy, dx = (int(value) for value in torch.randint(0, 3, (2,), generator=generator))
             shifted = functional.pad(images[chosen], (1, 1, 1, 1))[:, :, dy : dy + 8, dx : dx + 8]
             loss = functional.cross_entropy(model(shifted).flatten(1), labels[chosen], label_smoothing=0.05)

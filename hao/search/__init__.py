@@ -1,0 +1,1 @@
+"""The search: an integer program for accelerator, mapping and bits, and a tree search for the network around it."""
