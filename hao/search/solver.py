@@ -88,7 +88,8 @@ def _cbc(problem: LpProblem, seconds: float, threads: int) -> Solved:
             raise SearchError(f"the solver ended with status {run.returncode}: {tail[0]}", "run the same command again; nothing is lost")
         reader = COIN_CMD(path=str(program), msg=False)
         status, values, *_, solution = reader.readsol_MPS(str(answer), problem, variables, names, rows)
-    if status == constants.LpStatusInfeasible and solution == constants.LpSolutionInfeasible:
+    # CBC says "Integer infeasible" where branching proved it; PuLP reads that as infeasible without a solution
+    if status == constants.LpStatusInfeasible and solution in (constants.LpSolutionInfeasible, constants.LpSolutionNoSolutionFound):
         return Solved("infeasible", float("inf"), float("inf"))
     if solution not in (constants.LpSolutionOptimal, constants.LpSolutionIntegerFeasible):
         return Solved("unknown", float("inf"), _bound(run.stdout))
