@@ -23,7 +23,7 @@ class Grid:
     px: tuple[int, ...] = (1, 2)
     dw_lanes: tuple[int, ...] = (8, 16)
     fm_words: tuple[int, ...] = (512, 1024, 2048, 4096, 8192, 12288, 16384, 20480, 24576, 28672, 32768)
-    win_depth: tuple[int, ...] = (64, 128, 256, 512)
+    win_depth: tuple[int, ...] = (128, 256, 512)
     wb_words: tuple[int, ...] = (256, 512, 1024, 2048, 4096)
     frames: tuple[Mapping[str, int], ...] = field(
         default=(

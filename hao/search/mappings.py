@@ -10,13 +10,15 @@ from hao.compiler.layout import place
 from hao.compiler.ops import DenseOp, DwOp, ImageOp, Lowered
 from hao.compiler.plan import Plan, Segment, make_plan
 from hao.compiler.tune import ordered, spilled
-from hao.engine.config import EngineConfig
+from hao.engine.config import ULTRA96, EngineConfig
 
 Order: TypeAlias = Literal["graph", "busy", "spilled"]
 """Steps as in the graph; in an order that keeps both cores busy; as in the graph with large tensors in DRAM."""
 
+_JUDGE = ULTRA96
+"""The engine by whose rates the busy order is made, for every engine."""
 LONGEST = 4
-_STRIPES = (2, 4, 8, 16, 32)
+_STRIPES = (2, 4, 8, 16)
 _STRIPED_PIXELS = 128
 """Output pixels of a stripe at least; smaller ones bring nothing."""
 
@@ -34,7 +36,7 @@ def plan_of(lowered: Lowered, config: EngineConfig, order: Order) -> Plan:
 
     Args:
         lowered: the network.
-        config: an engine; its parallelism decides on the busy order, its feature memory on what is spilled.
+        config: an engine; its feature memory decides on what is spilled.
         order: which.
     """
     if order == "spilled":
@@ -43,7 +45,7 @@ def plan_of(lowered: Lowered, config: EngineConfig, order: Order) -> Plan:
     layout = place(lowered)
     plain = make_plan(layout, lowered.outputs)
     if order == "busy":
-        return make_plan(replace(layout, ops=ordered(plain, config)), lowered.outputs)
+        return make_plan(replace(layout, ops=ordered(plain, _JUDGE)), lowered.outputs)
     return plain
 
 
@@ -73,7 +75,8 @@ def segments(plan: Plan) -> Iterator[Segment]:
         for stop in range(start + 2, min(start + LONGEST, len(plan.steps)) + 1):
             if not _mixed(plan, start, stop):
                 continue
-            yield Segment(start, stop)
+            if not _serial(plan, start, stop):
+                yield Segment(start, stop)
             if _chained(plan, start, stop):
                 yield from (Segment(start, stop, n) for n in _stripes(plan, start, stop))
 
@@ -82,7 +85,7 @@ def _spilled_segments(plan: Plan) -> Iterator[Segment]:
     """With tensors in DRAM: the runs that pass one on, in any number of stripes."""
     for segment in plan.segments:
         yield segment
-        yield from (replace(segment, stripes=n) for n in (*_STRIPES, 64) if n <= _height(plan, segment.start, segment.stop))
+        yield from (replace(segment, stripes=n) for n in (2, 4, 8, 16, 32, 64) if n <= _height(plan, segment.start, segment.stop))
 
 
 def _height(plan: Plan, start: int, stop: int) -> int:
@@ -92,7 +95,7 @@ def _height(plan: Plan, start: int, stop: int) -> int:
 def _stripes(plan: Plan, start: int, stop: int) -> Iterator[int]:
     pixels = max(step.op.output.height * step.op.output.width for step in plan.steps[start:stop])
     for count in _STRIPES:
-        if count <= _height(plan, start, stop) and (pixels // count >= _STRIPED_PIXELS or plan.steps[start].op.output.width > 16):
+        if count <= _height(plan, start, stop) and pixels // count >= _STRIPED_PIXELS:
             yield count
 
 
@@ -102,6 +105,13 @@ def _mixed(plan: Plan, start: int, stop: int) -> bool:
     dense = any(isinstance(step.op, DenseOp) or step.feeder is not None for step in steps)
     lanewise = any(not isinstance(step.op, DenseOp | ImageOp) for step in steps)
     return (dense and lanewise) or any(isinstance(step.op, ImageOp) for step in steps)
+
+
+def _serial(plan: Plan, start: int, stop: int) -> bool:
+    """Whether every step waits for all of the one before: nothing overlaps then, and the run is no faster than its steps."""
+    return all(
+        plan.steps[n - 1].op.output in {value for value, _ in plan.sources[n]} for n in range(start + 1, stop)
+    )  # fmt: skip
 
 
 def _chained(plan: Plan, start: int, stop: int) -> bool:

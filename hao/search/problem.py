@@ -28,6 +28,7 @@ class Choice:
         ring: addresses of a window bank.
         bits: widths that ``cycles`` holds for; layers that are not named may have any.
         label: the mapping, for people.
+        stripes: in which the segment is computed.
     """
 
     start: int
@@ -38,12 +39,14 @@ class Choice:
     ring: int = 0
     bits: Bits = ()
     label: str = ""
+    stripes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A layer with weights: the step that reads them, the group whose widths it shares, and what each width costs.
 
+    Where tables order the steps differently, ``Problem.places`` gives the step for each.
     ``words`` are DRAM words of all weights and parameters, ``block`` the words of one block of 16 outputs; by width.
     """
 
@@ -94,7 +97,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A whole search. ``overhead`` cycles are added to every frame."""
+    """A whole search.
+
+    ``overhead`` cycles are added to every frame; ``places`` is the step of every layer by table, empty where all tables agree.
+    """
 
     steps: int
     layers: tuple[Layer, ...]
@@ -104,6 +110,11 @@ class Problem:
     limits: Limits
     objective: Objective = "latency"
     overhead: int = 0
+    places: tuple[tuple[int, ...], ...] = ()
+
+    def steps_of(self, table: int) -> tuple[int, ...]:
+        """Step of every layer in the order of a table's steps."""
+        return self.places[table] if self.places else tuple(layer.step for layer in self.layers)
 
     def allowed(self, candidate: Candidate) -> tuple[Choice, ...]:
         """Choices whose buffers fit a candidate."""
@@ -173,11 +184,11 @@ def frame_cycles(problem: Problem, candidate: Candidate, path: Sequence[Choice],
     """
     pace = problem.limits.cycles_per_word
     ends, delivered = [0.0], [0.0]
+    needed = [0] * problem.steps
+    for layer, step in zip(problem.layers, problem.steps_of(candidate.table), strict=True):
+        needed[step] += layer.words[widths[layer.group]]
     for choice in path:
-        words = choice.words
-        for layer in problem.layers:
-            if choice.start <= layer.step < choice.stop:
-                words += layer.words[widths[layer.group]]
+        words = choice.words + sum(needed[choice.start : choice.stop])
         total = delivered[-1] + words * pace
         waits = max(end + total - before for end, before in zip(ends, delivered, strict=True)) - candidate.ahead * pace
         ends.append(max(ends[-1] + choice.cycles, total, waits))

@@ -25,7 +25,7 @@ class Model:
 
     Args:
         problem: the whole search.
-        members: indices of the candidates; one alone needs no ``x``.
+        members: indices of the candidates; one alone needs no ``x``, several must agree on the steps of the layers.
         eager: write every constraint of the DRAM at once; else only those that :meth:`tighten` finds violated.
     """
 
@@ -106,10 +106,11 @@ class Model:
         self.lp += self._f[0] == 0
         self.lp += self._d[0] == 0
         pairs = list(zip(self._z, self.choices, strict=True))
+        steps = problem.steps_of(problem.candidates[self.members[0]].table)
         for n in range(1, problem.steps + 1):
             ending = [(z, c) for z, (_, c) in pairs if c.stop == n]
             self.lp += self._f[n] >= self._f[n - 1] + self._sum(c.cycles * z for z, c in ending)
-            layers = (layer for layer in problem.layers if layer.step == n - 1)
+            layers = (layer for layer, step in zip(problem.layers, steps, strict=True) if step == n - 1)
             weights = self._sum(w * pace * y for layer in layers for w, y in zip(layer.words, self._y[layer.group], strict=True))
             self.lp += self._d[n] == self._d[n - 1] + self._sum(c.words * pace * z for z, c in ending if c.words) + weights
         self.lp += self._f[problem.steps] >= self._d[problem.steps]

@@ -99,8 +99,8 @@ class Bound:
         unread = [g for g, count in enumerate(sharing) if count == 0]
         self._fixed = sum(min(problem.groups[g].damage) for g in unread)
         at_step: list[list[int]] = [[] for _ in range(problem.steps)]
-        for index, layer in enumerate(problem.layers):
-            at_step[layer.step].append(index)
+        for index, step in enumerate(problem.steps_of(candidate.table)):
+            at_step[step].append(index)
         self._edges: list[list[tuple[int, int, float]]] = [[] for _ in range(problem.steps + 1)]
         for choice in problem.allowed(candidate) if self.open else ():
             held = dict(choice.bits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from hao.compiler.layout import Plane
 from hao.compiler.ops import AddOp, DenseOp, DwOp, ImageOp, Rows, Value
@@ -20,69 +21,118 @@ _PIECE_PIXELS = 64
 
 
 @dataclass(slots=True)
-class _Clock:
-    """When the units are free, and when values are complete."""
+class Trace:
+    """The instructions of a segment: unit, what it costs, layer whose width matters (or -1), and those that must have completed."""
 
-    rates: Rates
-    free: dict[Unit, int] = field(default_factory=lambda: dict.fromkeys(Unit, 0))
-    complete: dict[Value, int] = field(default_factory=dict)
-    end: int = 0
-
-    def run(self, unit: Unit, opcode: Opcode, cycles: int, ready: int) -> int:
-        """One instruction; when its result is there."""
-        start = max(self.free[unit], ready)
-        self.free[unit] = start + cycles + GAP
-        done = start + cycles + self.rates.latency(opcode)
-        self.end = max(self.end, done)
-        return done
+    program: list[tuple[int, int, int, tuple[int, ...]]] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
 
 
-class Walker:
-    """Walks segments of one plan on one engine.
+Cost: TypeAlias = tuple[Opcode, int, int, int, int]
+"""Opcode, pixels; planes, kernel and stride of DENSE."""
+
+
+class Tracer:
+    """Turns segments of a plan into instructions; segments that are the same subgraph share them.
 
     Args:
         plan: steps in the order of execution, every step its own segment.
-        rates: the engine's.
         win_depth: addresses of a window bank.
+        costs: every different cost so far, shared by the tracers of a search.
+        known: traces by signature, shared by the tracers of one window.
     """
 
-    def __init__(self, plan: Plan, rates: Rates, win_depth: int) -> None:
-        self._plan, self._rates, self._depth = plan, rates, win_depth
-        self._planes = {
-            op: len(plan.layout.planes_of(op.inputs)) for op in plan.layout.ops if isinstance(op, DenseOp)
-        }  # fmt: skip
+    def __init__(
+        self, plan: Plan, win_depth: int, costs: dict[Cost, int], known: dict[tuple[object, ...], Trace | None] | None = None
+    ) -> None:  # fmt: skip
+        self._plan, self._depth, self._costs = plan, win_depth, costs
+        self._known: dict[tuple[object, ...], Trace | None] = known if known is not None else {}
+        self._planes = {op: len(plan.layout.planes_of(op.inputs)) for op in plan.layout.ops if isinstance(op, DenseOp)}
 
-    def cycles(self, segment: Segment, bits: Mapping[str, int]) -> int | None:
-        """Cycles of a segment with the weights of dense layers stored in ``bits[name]``; None: the window is too small."""
-        clock = _Clock(self._rates)
+    def layers(self, segment: Segment) -> list[str]:
+        """Dense layers of a segment, in the order of a trace's."""
+        ops = (op for step in self._plan.steps[segment.start : segment.stop] for op in (step.feeder, step.op))
+        return [op.name for op in ops if isinstance(op, DenseOp)]
+
+    def _signature(self, segment: Segment) -> tuple[object, ...]:
+        """All that the instructions of a segment depend on."""
+        made = {self._plan.steps[n].op.output: n - segment.start for n in range(segment.start, segment.stop)}
+        found: list[object] = [segment.stripes]
+        for number in range(segment.start, segment.stop):
+            step = self._plan.steps[number]
+            value = step.op.output
+            planes = self._plan.layout.planes_of_value(value)
+            kept = all(self._plan.resident(plane, segment) for plane in planes)
+            needed = any(not self._plan.internal(plane, segment) or plane in self._plan.outputs for plane in planes)
+            sources = tuple((made.get(source, -1), source.height, source.width) for source, _ in self._plan.sources[number])
+            found.append((len(self._plan.layout.blocks[step.op]), value.height, value.width, kept, needed, sources))
+            found += [self._shape(op) for op in (step.feeder, step.op) if op is not None]
+        return tuple(found)
+
+    def _shape(self, op: object) -> tuple[object, ...]:
+        if isinstance(op, DenseOp):
+            return ("dense", self._planes[op], op.kernel, op.stride, op.pad)
+        if isinstance(op, DwOp):
+            return ("dw", op.mode, op.in_height, op.in_width, op.stride, op.offset, op.tap_mask, op.up, op.reach, op.displacement is None)
+        return (type(op).__name__,)
+
+    def trace(self, segment: Segment) -> Trace | None:
+        """Instructions of a segment; None: the window is too small."""
+        key = self._signature(segment)
+        if key not in self._known:
+            self._known[key] = _Writer(self._plan, self._depth, self._costs, self._planes).write(segment)
+        return self._known[key]
+
+
+class _Writer:
+    """Writes one trace."""
+
+    def __init__(self, plan: Plan, depth: int, costs: dict[Cost, int], planes: Mapping[DenseOp, int]) -> None:
+        self._plan, self._depth, self._costs, self._planes = plan, depth, costs, planes
+        self._trace = Trace()
+        self._complete: dict[Value, int] = {}
+
+    def write(self, segment: Segment) -> Trace | None:
+        """The trace; None: the window is too small."""
         done: dict[Value, int] = {}
+        ops = (op for step in self._plan.steps[segment.start : segment.stop] for op in (step.feeder, step.op))
+        self._trace.layers = [op.name for op in ops if isinstance(op, DenseOp)]
         for stripe in range(segment.stripes):
             rows, _ = self._plan.stripe_rows(segment, stripe, done)
             for number in range(segment.start, segment.stop):
                 if rows[number][1] <= rows[number][0]:
                     continue
-                if not self._step(clock, number, rows[number], bits):
+                if not self._step(number, rows[number]):
                     return None
                 value = self._plan.steps[number].op.output
                 done[value] = max(done.get(value, 0), rows[number][1])
-        return clock.end
+        return self._trace
 
-    def _step(self, clock: _Clock, number: int, rows: Rows, bits: Mapping[str, int]) -> bool:
+    def _add(self, unit: Unit, cost: Cost, after: tuple[int, ...], layer: str = "") -> int:
+        """One instruction; its number."""
+        slot = self._trace.layers.index(layer) if layer else -1
+        self._trace.program.append((int(unit), self._costs.setdefault(cost, len(self._costs)), slot, after))
+        return len(self._trace.program) - 1
+
+    def _dense(self, op: DenseOp, pixels: int, after: tuple[int, ...]) -> int:
+        return self._add(Unit.DENSE, (Opcode.DENSE, pixels, self._planes[op], op.kernel, op.stride), after, op.name)
+
+    def _step(self, number: int, rows: Rows) -> bool:
         op = self._plan.steps[number].op
-        ready = max((clock.complete.get(value, 0) for value, _ in self._plan.sources[number]), default=0)
-        blocks = len(self._plan.layout.blocks[op])
+        after = tuple({self._complete[value] for value, _ in self._plan.sources[number] if value in self._complete})
         pixels = (rows[1] - rows[0]) * op.output.width
         if isinstance(op, DwOp):
-            return self._dw(clock, number, op, rows, ready, bits)
-        if isinstance(op, ImageOp):
-            done = clock.run(Unit.LOAD, Opcode.LDI, self._rates.image(pixels), ready)
-        elif isinstance(op, DenseOp):
-            cycles = self._rates.dense(pixels, self._planes[op], op.kernel, op.stride, bits.get(op.name, op.bits))
-            done = max(clock.run(Unit.DENSE, Opcode.DENSE, cycles, ready) for _ in range(blocks))
-        else:
-            assert isinstance(op, AddOp)
-            done = max(clock.run(Unit.DW, Opcode.ADD, self._rates.add(pixels), ready) for _ in range(blocks))
-        clock.complete[op.output] = done
+            return self._dw(number, op, rows, after)
+        last = -1
+        for _ in range(1 if isinstance(op, ImageOp) else len(self._plan.layout.blocks[op])):
+            if isinstance(op, ImageOp):
+                last = self._add(Unit.LOAD, (Opcode.LDI, pixels, 0, 0, 0), after)
+            elif isinstance(op, DenseOp):
+                last = self._dense(op, pixels, after)
+            else:
+                assert isinstance(op, AddOp)
+                last = self._add(Unit.DW, (Opcode.ADD, pixels, 0, 0, 0), after)
+        self._complete[op.output] = last
         return True
 
     def _ring(self, op: DwOp, rows: Rows) -> tuple[int, int] | None:
@@ -98,59 +148,120 @@ class Walker:
             return None if last - first > most else (last - first, rows[1] - rows[0])
         return ring, max(1, ((ring - span) // op.stride + 1) // 2)
 
-    def _dw(self, clock: _Clock, number: int, op: DwOp, rows: Rows, ready: int, bits: Mapping[str, int]) -> bool:
+    def _dw(self, number: int, op: DwOp, rows: Rows, after: tuple[int, ...]) -> bool:
         found = self._ring(op, rows)
         if found is None:
             return False
         ring, chunk = found
         overlapped = 2 * ring * -(-op.in_width // WINDOW_BANKS) <= self._depth
         blocks = len(self._plan.layout.blocks[op])
-        finished = 0
         whole = op.mode is DwMode.SUM
         piece = max(-(-(rows[1] - rows[0]) // 4), -(-_PIECE_PIXELS // op.output.width))
+        finished = -1
         for block in range(blocks):
             step = min(chunk, piece) if block in (0, blocks - 1) and not whole else chunk
             # without room for two rings the next slice waits for this one
-            begin = ready if overlapped else max(ready, finished)
-            filled, last = op.slice_rows(rows)[0], begin
+            begin = after if overlapped or finished < 0 else (*after, finished)
+            filled, last = op.slice_rows(rows)[0], -1
             for start in range(rows[0], rows[1], step):
                 part = (start, min(start + step, rows[1]))
                 need = op.slice_rows(part)
                 if need[1] > filled:
-                    last = self._feed(clock, number, op, (max(filled, need[0]), need[1]), begin, bits)
+                    last = self._feed(number, op, (max(filled, need[0]), need[1]), begin)
                     filled = need[1]
                 pixels = op.in_height * op.in_width if whole else (part[1] - part[0]) * op.output.width
-                finished = clock.run(Unit.DW, Opcode.DW, self._rates.dw(pixels), max(last, ready))
-        clock.complete[op.output] = finished
+                finished = self._add(Unit.DW, (Opcode.DW, pixels, 0, 0, 0), (*after, last) if last >= 0 else after)
+        self._complete[op.output] = finished
         return True
 
-    def _feed(self, clock: _Clock, number: int, op: DwOp, rows: Rows, ready: int, bits: Mapping[str, int]) -> int:
+    def _feed(self, number: int, op: DwOp, rows: Rows, after: tuple[int, ...]) -> int:
         pixels = (rows[1] - rows[0]) * op.in_width
         feeder = self._plan.steps[number].feeder
-        if feeder is None:
-            return clock.run(Unit.FILL, Opcode.FILL, self._rates.fill(pixels), ready)
-        cycles = self._rates.dense(pixels, self._planes[feeder], feeder.kernel, feeder.stride, bits.get(feeder.name, feeder.bits))
-        return clock.run(Unit.DENSE, Opcode.DENSE, cycles, ready)
+        if feeder is not None:
+            return self._dense(feeder, pixels, after)
+        return self._add(Unit.FILL, (Opcode.FILL, pixels, 0, 0, 0), after)
+
+
+class Walker:
+    """Replays traces on one engine.
+
+    Args:
+        rates: the engine's.
+        costs: what the traces' costs are; it may grow later.
+    """
+
+    def __init__(self, rates: Rates, costs: Mapping[Cost, int]) -> None:
+        self._rates, self._costs = rates, costs
+        self._cycles: list[tuple[int, int, int]] = []
+        self._walked: dict[tuple[int, tuple[int, ...]], int] = {}
+
+    def _extend(self) -> None:
+        """Price the costs that are new: cycles at 4 and at 8 bits, and the latency."""
+        for opcode, pixels, planes, kernel, stride in list(self._costs)[len(self._cycles) :]:
+            if opcode is Opcode.DENSE:
+                low, high = (self._rates.dense(pixels, planes, kernel, stride, bits) for bits in (4, 8))
+            else:
+                rates = self._rates
+                find = {Opcode.DW: rates.dw, Opcode.ADD: rates.add, Opcode.FILL: rates.fill, Opcode.LDI: rates.image}
+                low = high = find[opcode](pixels)
+            self._cycles.append((low, high, self._rates.latency(opcode)))
+
+    def cycles(self, trace: Trace, bits: tuple[int, ...]) -> int:
+        """Cycles of a segment whose dense layers' weights are stored in ``bits``, 4 or 8 each."""
+        key = (id(trace), bits)
+        if key not in self._walked:
+            if len(self._cycles) < len(self._costs):
+                self._extend()
+            self._walked[key] = self._replay(trace, bits)
+        return self._walked[key]
+
+    def _replay(self, trace: Trace, bits: tuple[int, ...]) -> int:
+        free = [0] * (max(Unit) + 1)
+        ends: list[int] = []
+        wide = [b > 4 for b in bits]
+        cycles = self._cycles
+        for unit, cost, layer, after in trace.program:
+            start = free[unit]
+            for n in after:
+                if ends[n] > start:
+                    start = ends[n]
+            low, high, latency = cycles[cost]
+            stop = start + (high if layer >= 0 and wide[layer] else low)
+            free[unit] = stop + GAP
+            ends.append(stop + latency)
+        return max(ends, default=0)
 
 
 class Room:
-    """What a segment needs of the feature memory beside the tensors that live through it."""
+    """What a segment needs of the feature memory, the tensors that live through it included."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        last = {plane: max((*use.readers, *use.writers), default=-1) for plane, use in plan.use.items()}
-        first = {plane: min(use.writers, default=len(plan.steps)) for plane, use in plan.use.items()}
-        self._lives = [(plane, first[plane], last[plane]) for plane in plan.use if not plane.displacement]
+        self._life: dict[Plane, tuple[int, int]] = {}
+        self._always = [0] * len(plan.steps)
+        self._near: list[set[Plane]] = [set() for _ in plan.steps]
+        for plane, use in plan.use.items():
+            touching = (*use.writers, *use.readers)
+            if plane.displacement or not touching:
+                continue
+            self._life[plane] = (min(touching), max(touching))
+            for number in touching:
+                self._near[number].add(plane)
+            if plane not in plan.spilled:
+                for number in range(min(touching), max(touching) + 1):
+                    self._always[number] += _whole(plane)
 
     def words(self, segment: Segment) -> int:
-        """Words of feature memory while the segment runs, its own buffers and what stays resident together; at its peak."""
+        """Words of feature memory at the peak of the segment."""
+        near = set().union(*self._near[segment.start : segment.stop])
+        held = [(plane, self._plan.resident(plane, segment)) for plane in near]
         done: dict[Value, int] = {}
         peak = 0
         for stripe in range(segment.stripes):
             rows, wanted = self._plan.stripe_rows(segment, stripe, done)
             sizes = self._sizes(segment, rows, wanted)
             for number in range(segment.start, segment.stop):
-                peak = max(peak, self._alive(segment, number, sizes))
+                peak = max(peak, self._always[number] + sum(self._change(segment, number, *item, sizes) for item in held))
                 value = self._plan.steps[number].op.output
                 done[value] = max(done.get(value, 0), rows[number][1])
         return peak
@@ -165,15 +276,18 @@ class Room:
             sizes.setdefault(plane, (need[1] - need[0]) * plane.width + 1)
         return sizes
 
-    def _alive(self, segment: Segment, number: int, sizes: dict[Plane, int]) -> int:
-        total = 0
-        for plane, first, last in self._lives:
-            if self._plan.resident(plane, segment):
-                if segment.stripes > 1:
-                    first = segment.start if segment.start <= first < segment.stop else first
-                    last = segment.stop - 1 if segment.start <= last < segment.stop else last
-                if first <= number <= last:
-                    total += plane.height * plane.width + 1
-            elif plane in sizes and max(first, segment.start) <= number <= min(last, segment.stop - 1):
-                total += sizes[plane]
-        return total
+    def _change(self, segment: Segment, number: int, plane: Plane, resident: bool, sizes: dict[Plane, int]) -> int:
+        """What a plane near the segment takes at a step beyond its whole life, which is counted already."""
+        first, last = self._life[plane]
+        counted = _whole(plane) if plane not in self._plan.spilled and first <= number <= last else 0
+        if resident:
+            if segment.stripes > 1:  # stripes come back to what the segment reads and writes
+                first = segment.start if segment.start <= first < segment.stop else first
+                last = segment.stop - 1 if segment.start <= last < segment.stop else last
+            return (_whole(plane) if first <= number <= last else 0) - counted
+        inside = max(first, segment.start) <= number <= min(last, segment.stop - 1)
+        return (sizes.get(plane, 0) if inside else 0) - counted
+
+
+def _whole(plane: Plane) -> int:
+    return plane.height * plane.width + 1
