@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hao.cli import search_commands
 from hao.errors import HaoError
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+search_commands.register(app)
 
 
 @app.command()
@@ -151,7 +153,7 @@ def fuzz(
 
 
 @app.command()
-def schema(name: Annotated[str, typer.Argument(help="report, bench, verify or estimate")] = "report") -> None:
+def schema(name: Annotated[str, typer.Argument(help="report, bench, verify, estimate or search")] = "report") -> None:
     """Print the JSON schema of what the commands write."""
     from hao.cli.schema import print_schema
 

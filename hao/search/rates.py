@@ -2,79 +2,80 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import NamedTuple, Protocol
 
-from hao.compiler.timing import occupancy
+from hao.cost.latencies import latencies
+from hao.cost.walks import Window, dense_walk
 from hao.engine.config import EngineConfig
-from hao.engine.encode import Instruction
-from hao.engine.isa import Opcode
+from hao.engine.isa import LANES, WORD_BYTES, Opcode
 
-GAP = 4
+GAP = 1
 """Idle cycles between two instructions of a unit."""
+_DISPATCH = 3
+"""Cycles from a completion to the start of what waited for it."""
+
+_GATHER_ROWS, _PIXEL_BYTES, _DRAM = 3, 4, 60
+"""Image rows that must be there before the first pixel, bytes of one of theirs, cycles until the DRAM answers."""
+_ROW = 32
+"""Cycles between two image rows at the least, however short they are."""
+
+
+class Work(NamedTuple):
+    """What an instruction does: ``rows`` of ``width`` results; for DENSE planes, kernel, stride, padding and size of the input.
+
+    ``up``: FILL reads through nearest up-sampling.
+    """
+
+    opcode: Opcode
+    rows: int
+    width: int
+    planes: int = 0
+    kernel: int = 1
+    stride: int = 1
+    pad: int = 0
+    in_width: int = 0
+    in_height: int = 0
+    up: bool = False
+
+
+class Price(NamedTuple):
+    """Cycles that an instruction keeps its unit, from its last operand to those that wait for it, and reads it asks for a cycle."""
+
+    cycles: int
+    latency: int
+    demand: float
 
 
 class Rates(Protocol):
-    """Cycles of instructions on one engine, operands and memory permitting."""
+    """Prices of instructions on one engine, operands and memory permitting."""
 
-    def dense(self, pixels: int, planes: int, kernel: int, stride: int, bits: int) -> int:
-        """One block of 16 outputs over ``pixels`` from ``planes`` planes, weights of 4 or 8 bits."""
-
-    def dw(self, pixels: int) -> int:
-        """One block of 16 channels over ``pixels``."""
-
-    def add(self, pixels: int) -> int:
-        """The same for a residual add."""
-
-    def fill(self, pixels: int) -> int:
-        """One plane into the window, ``pixels`` of it."""
-
-    def image(self, pixels: int) -> int:
-        """Gathering the image for ``pixels`` outputs."""
-
-    def latency(self, opcode: Opcode) -> int:
-        """Cycles from the last operand to completion, with what dispatching the next instruction takes."""
+    def price(self, work: Work, bits: int) -> Price:
+        """Price of one instruction; ``bits`` are those that the weights of DENSE are stored in, 4 or 8."""
 
 
-class OccupancyRates:
-    """The rates of ``docs/microarchitecture.md``, as the compiler uses them."""
-
-    _LATENCY: ClassVar = {Opcode.LDI: 72, Opcode.DENSE: 32, Opcode.FILL: 14, Opcode.DW: 32, Opcode.ADD: 22}
+class EngineRates:
+    """The rates and pipeline depths of :mod:`hao.cost`."""
 
     def __init__(self, config: EngineConfig) -> None:
-        self._config = config
-        self._known: dict[tuple[int, ...], int] = {}
+        self._config, self._known = config, latencies()
 
-    def _cycles(self, key: tuple[int, ...], opcode: Opcode, fields: dict[str, int]) -> int:
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = occupancy(Instruction(opcode, fields), self._config)
-        return found
-
-    def dense(self, pixels: int, planes: int, kernel: int, stride: int, bits: int) -> int:
+    def price(self, work: Work, bits: int) -> Price:
         """See :class:`Rates`."""
-        key = (int(Opcode.DENSE), pixels, planes, kernel, stride, bits)
-        fields = {"y1": 1, "out_w": pixels, "n_in": planes, "kernel": kernel, "stride": stride, "w8": int(bits > 4)}
-        return self._cycles(key, Opcode.DENSE, fields)
-
-    def _pixels(self, opcode: Opcode, pixels: int) -> int:
-        return self._cycles((int(opcode), pixels), opcode, {"y1": 1, "out_w": pixels})
-
-    def dw(self, pixels: int) -> int:
-        """See :class:`Rates`."""
-        return self._pixels(Opcode.DW, pixels)
-
-    def add(self, pixels: int) -> int:
-        """See :class:`Rates`."""
-        return self._pixels(Opcode.ADD, pixels)
-
-    def fill(self, pixels: int) -> int:
-        """See :class:`Rates`."""
-        return self._pixels(Opcode.FILL, pixels)
-
-    def image(self, pixels: int) -> int:
-        """See :class:`Rates`."""
-        return self._pixels(Opcode.LDI, pixels)
-
-    def latency(self, opcode: Opcode) -> int:
-        """See :class:`Rates`."""
-        return self._LATENCY[opcode]
+        known, config = self._known, self._config
+        pixels, pace = work.rows * work.width, LANES // config.dw_lanes
+        if work.opcode is Opcode.DENSE:
+            window = Window(work.in_width, work.in_height, work.width, 0, work.rows, work.kernel, work.stride, work.pad)
+            walk = dense_walk(window, work.planes, bits, config.pi, config.po, config.px)
+            cycles = max(walk.cycles, walk.drained)
+            ways = known.dense_setup + known.dense_first + walk.tile_words + known.dense_sums + known.dense_out + round(walk.behind)
+            return Price(round(cycles), ways + _DISPATCH, walk.beats / cycles)
+        if work.opcode is Opcode.DW:
+            return Price(pixels * pace + 1, known.dw_params + known.dw_out_pair + _DISPATCH, 0.0)
+        if work.opcode is Opcode.ADD:
+            return Price(2 * pixels * pace, known.dw_setup + known.add_first + known.add_out + _DISPATCH, 1.0 / pace)
+        if work.opcode is Opcode.FILL:
+            requests = work.rows * -(-(work.width // 2 if work.up else work.width) // config.px)
+            return Price(pixels, known.fill_setup + known.fill_out + _DISPATCH, requests / max(pixels, 1))
+        first_rows = _GATHER_ROWS * -(-_PIXEL_BYTES * work.in_width // WORD_BYTES)
+        row = max(2 * work.width, _ROW) + known.ldi_row
+        return Price(work.rows * row + first_rows + _DRAM, known.ldi_setup + known.ldi_out + _DISPATCH, 0.0)

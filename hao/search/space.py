@@ -17,18 +17,18 @@ from hao.cost.area import AreaEstimate, estimate_area
 from hao.engine.config import EngineConfig
 from hao.engine.isa import DW_PARAM_WORDS, INSTRUCTION_BYTES, LANES, REQUANT_WORDS, TILE_WORDS, WORD_BYTES
 from hao.errors import SearchError
-from hao.ir.graph import Graph
+from hao.ir.graph import Conv, Graph
 from hao.search.decompose import Progress
 from hao.search.engines import Grid, compute_key, describe
 from hao.search.mappings import Order, label, plan_of, segments
 from hao.search.precision import STORED, undominated, widths_of
 from hao.search.problem import Bits, Candidate, Choice, Group, Layer, Limits, Objective, Problem
-from hao.search.rates import OccupancyRates, Rates
-from hao.search.walk import Cost, Room, Trace, Tracer, Walker
+from hao.search.rates import EngineRates, Rates, Work
+from hao.search.walk import Room, Trace, Tracer, Walker
 
 RatesFor: TypeAlias = Callable[[EngineConfig], Rates]
-OVERHEAD = 150
-"""Cycles from the start register to the first instruction, and from the last result to the interrupt."""
+OVERHEAD = 390
+"""Cycles from the start register until the image is gathered, lists and first weights being loaded before, and from the last result on."""
 _INSTRUCTION_WORDS = INSTRUCTION_BYTES // WORD_BYTES
 
 
@@ -103,17 +103,19 @@ class Builder:
     """Builds the tables of one network, and keeps what can be used again."""
 
     def __init__(
-        self, graph: Graph, board: Board, request: Request, rates: RatesFor = OccupancyRates, progress: Progress | None = None
+        self, graph: Graph, board: Board, request: Request, rates: RatesFor = EngineRates, progress: Progress | None = None
     ) -> None:  # fmt: skip
         self.board, self.request, self._rates, self._progress = board, request, rates, progress
         self.configs = tuple(request.grid.configurations())
         fields = type(self.configs[0]).model_fields
         largest = EngineConfig(**{name: max(getattr(c, name) for c in self.configs) for name in fields})
-        self.lowered: Lowered = lower(rewrite(graph), largest)
+        rewritten = rewrite(graph)
+        self.lowered: Lowered = lower(rewritten, largest)
+        self._weighted = {node.name for node in rewritten.nodes if isinstance(node, Conv)}
         self._options: dict[str, dict[int, float]] = {}
         self._groups: dict[str, int] = {}
         self._offered = 1
-        self._costs: dict[Cost, int] = {}
+        self._costs: dict[Work, int] = {}
         self._traces: dict[int, dict[tuple[object, ...], Trace | None]] = {}
         self._walkers: dict[tuple[int, ...], Walker] = {}
         self._plans: dict[tuple[object, ...], _Mapped] = {}
@@ -126,19 +128,23 @@ class Builder:
         return rows and lists and max(moved, default=0) <= config.disp_entries
 
     def _mapped(self, order: Order, config: EngineConfig) -> _Mapped:
-        plan = plan_of(self.lowered, config, order)
-        key = (order == "spilled" and config.fm_words, *(step.op.name for step in plan.steps))
+        key = (order, order == "spilled" and config.fm_words)
         if key not in self._plans:
+            plan = plan_of(self.lowered, config, order)
             room, found = Room(plan), tuple(segments(plan))
             words = tuple(self._own_words(plan, s) for s in found)
             self._plans[key] = _Mapped(plan, found, tuple(room.words(s) for s in found), words, self._layers(plan))
         return self._plans[key]
 
+    def group_name(self, op: DenseOp) -> str:
+        """Name of a dense operation's group: the graph's layer, or the operation itself where the compiler made it (a copy)."""
+        return base_name(op.name) if op.name in self._weighted else f"{op.name} (copy)"
+
     def _layers(self, plan: Plan) -> tuple[Layer, ...]:
         """Every dense layer, by name; a group each, since the engine ties no weights."""
         found: list[Layer] = []
         for number, op in sorted(_dense_ops(plan), key=lambda pair: pair[1].name):
-            name = base_name(op.name)
+            name = self.group_name(op)
             group = self._groups.setdefault(name, len(self._groups))
             planes, blocks = len(plan.layout.planes_of(op.inputs)), len(plan.layout.blocks[op])
             block = tuple(op.kernel**2 * planes * TILE_WORDS[STORED[w]] for w in self._widths(op, name))
@@ -147,7 +153,8 @@ class Builder:
 
     def _widths(self, op: DenseOp, name: str) -> dict[int, float]:
         if name not in self._options:
-            every = widths_of(op, name, self.request.widths)
+            own = {op.bits: 0.0} if op.name not in self._weighted else None
+            every = own or widths_of(op, name, self.request.widths)
             if self.request.fixed_widths:
                 every = {max(every): every[max(every)]}
             self._offered *= len(every)
@@ -176,7 +183,8 @@ class Builder:
         """Choices of one plan on one kind of engine."""
         tracer = Tracer(mapped.plan, config.win_depth, self._costs, self._traces.setdefault(config.win_depth, {}))
         walker = self._walkers.setdefault(compute_key(config), Walker(self._rates(config), self._costs))
-        stored = {layer.name: [STORED[w] for w in self._options[base_name(layer.name)]] for layer in mapped.layers}
+        names_of = {number: name for name, number in self._groups.items()}
+        stored = {layer.name: [STORED[w] for w in self._options[names_of[layer.group]]] for layer in mapped.layers}
         index = {layer.name: n for n, layer in enumerate(mapped.layers)}
         found: list[Choice] = []
         for segment, room, words in zip(mapped.segments, mapped.rooms, mapped.words, strict=True):
@@ -263,5 +271,6 @@ def _timed(walker: Walker, trace: Trace, stored: Sequence[Sequence[int]]) -> lis
 
 
 def _candidate(config: EngineConfig, order: Order, table: int, area: AreaEstimate) -> Candidate:
+    """Half of the weight buffer holds the block in use, the other half what comes next."""
     used = (area.dsp.value, area.lut.value, area.ff.value, area.bram36.value)
-    return Candidate(f"{describe(config)}/{order}", table, used, config.fm_words, config.win_depth, config.wb_words)
+    return Candidate(f"{describe(config)}/{order}", table, used, config.fm_words, config.win_depth, config.wb_words // 2)

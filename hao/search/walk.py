@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from hao.compiler.layout import Plane
 from hao.compiler.ops import AddOp, DenseOp, DwOp, ImageOp, Rows, Value
 from hao.compiler.plan import Plan, Segment
 from hao.engine.isa import WINDOW_BANKS, DwMode, Opcode, Unit
-from hao.search.rates import GAP, Rates
+from hao.search.rates import GAP, Price, Rates, Work
 
 _MAX_RING = 255
 _PIECE_PIXELS = 64
@@ -28,10 +27,6 @@ class Trace:
     layers: list[str] = field(default_factory=list)
 
 
-Cost: TypeAlias = tuple[Opcode, int, int, int, int]
-"""Opcode, pixels; planes, kernel and stride of DENSE."""
-
-
 class Tracer:
     """Turns segments of a plan into instructions; segments that are the same subgraph share them.
 
@@ -43,7 +38,7 @@ class Tracer:
     """
 
     def __init__(
-        self, plan: Plan, win_depth: int, costs: dict[Cost, int], known: dict[tuple[object, ...], Trace | None] | None = None
+        self, plan: Plan, win_depth: int, costs: dict[Work, int], known: dict[tuple[object, ...], Trace | None] | None = None
     ) -> None:  # fmt: skip
         self._plan, self._depth, self._costs = plan, win_depth, costs
         self._known: dict[tuple[object, ...], Trace | None] = known if known is not None else {}
@@ -74,7 +69,7 @@ class Tracer:
             return ("dense", self._planes[op], op.kernel, op.stride, op.pad)
         if isinstance(op, DwOp):
             return ("dw", op.mode, op.in_height, op.in_width, op.stride, op.offset, op.tap_mask, op.up, op.reach, op.displacement is None)
-        return (type(op).__name__,)
+        return (type(op).__name__, op.in_width if isinstance(op, ImageOp) else 0)
 
     def trace(self, segment: Segment) -> Trace | None:
         """Instructions of a segment; None: the window is too small."""
@@ -87,7 +82,7 @@ class Tracer:
 class _Writer:
     """Writes one trace."""
 
-    def __init__(self, plan: Plan, depth: int, costs: dict[Cost, int], planes: Mapping[DenseOp, int]) -> None:
+    def __init__(self, plan: Plan, depth: int, costs: dict[Work, int], planes: Mapping[DenseOp, int]) -> None:
         self._plan, self._depth, self._costs, self._planes = plan, depth, costs, planes
         self._trace = Trace()
         self._complete: dict[Value, int] = {}
@@ -108,30 +103,34 @@ class _Writer:
                 done[value] = max(done.get(value, 0), rows[number][1])
         return self._trace
 
-    def _add(self, unit: Unit, cost: Cost, after: tuple[int, ...], layer: str = "") -> int:
+    def _add(self, unit: Unit, cost: Work, after: tuple[int, ...], layer: str = "") -> int:
         """One instruction; its number."""
         slot = self._trace.layers.index(layer) if layer else -1
         self._trace.program.append((int(unit), self._costs.setdefault(cost, len(self._costs)), slot, after))
         return len(self._trace.program) - 1
 
-    def _dense(self, op: DenseOp, pixels: int, after: tuple[int, ...]) -> int:
-        return self._add(Unit.DENSE, (Opcode.DENSE, pixels, self._planes[op], op.kernel, op.stride), after, op.name)
+    def _dense(self, op: DenseOp, rows: int, after: tuple[int, ...]) -> int:
+        read = op.inputs[0][0]
+        work = Work(
+            Opcode.DENSE, rows, op.output.width, self._planes[op], op.kernel, op.stride, op.pad, read.width, read.height
+        )  # fmt: skip
+        return self._add(Unit.DENSE, work, after, op.name)
 
     def _step(self, number: int, rows: Rows) -> bool:
         op = self._plan.steps[number].op
         after = tuple({self._complete[value] for value, _ in self._plan.sources[number] if value in self._complete})
-        pixels = (rows[1] - rows[0]) * op.output.width
         if isinstance(op, DwOp):
             return self._dw(number, op, rows, after)
+        count, width = rows[1] - rows[0], op.output.width
         last = -1
         for _ in range(1 if isinstance(op, ImageOp) else len(self._plan.layout.blocks[op])):
             if isinstance(op, ImageOp):
-                last = self._add(Unit.LOAD, (Opcode.LDI, pixels, 0, 0, 0), after)
+                last = self._add(Unit.LOAD, Work(Opcode.LDI, count, width, in_width=op.in_width), after)
             elif isinstance(op, DenseOp):
-                last = self._dense(op, pixels, after)
+                last = self._dense(op, count, after)
             else:
                 assert isinstance(op, AddOp)
-                last = self._add(Unit.DW, (Opcode.ADD, pixels, 0, 0, 0), after)
+                last = self._add(Unit.DW, Work(Opcode.ADD, count, width), after)
         self._complete[op.output] = last
         return True
 
@@ -169,17 +168,16 @@ class _Writer:
                 if need[1] > filled:
                     last = self._feed(number, op, (max(filled, need[0]), need[1]), begin)
                     filled = need[1]
-                pixels = op.in_height * op.in_width if whole else (part[1] - part[0]) * op.output.width
-                finished = self._add(Unit.DW, (Opcode.DW, pixels, 0, 0, 0), (*after, last) if last >= 0 else after)
+                size = (op.in_height, op.in_width) if whole else (part[1] - part[0], op.output.width)
+                finished = self._add(Unit.DW, Work(Opcode.DW, *size), (*after, last) if last >= 0 else after)
         self._complete[op.output] = finished
         return True
 
     def _feed(self, number: int, op: DwOp, rows: Rows, after: tuple[int, ...]) -> int:
-        pixels = (rows[1] - rows[0]) * op.in_width
         feeder = self._plan.steps[number].feeder
         if feeder is not None:
-            return self._dense(feeder, pixels, after)
-        return self._add(Unit.FILL, (Opcode.FILL, pixels, 0, 0, 0), after)
+            return self._dense(feeder, rows[1] - rows[0], after)
+        return self._add(Unit.FILL, Work(Opcode.FILL, rows[1] - rows[0], op.in_width, up=op.up), after)
 
 
 class Walker:
@@ -187,49 +185,65 @@ class Walker:
 
     Args:
         rates: the engine's.
-        costs: what the traces' costs are; it may grow later.
+        costs: what the traces' instructions cost; it may grow later.
     """
 
-    def __init__(self, rates: Rates, costs: Mapping[Cost, int]) -> None:
+    def __init__(self, rates: Rates, costs: Mapping[Work, int]) -> None:
         self._rates, self._costs = rates, costs
-        self._cycles: list[tuple[int, int, int]] = []
+        self._prices: list[tuple[Price, Price]] = []
         self._walked: dict[tuple[int, tuple[int, ...]], int] = {}
-
-    def _extend(self) -> None:
-        """Price the costs that are new: cycles at 4 and at 8 bits, and the latency."""
-        for opcode, pixels, planes, kernel, stride in list(self._costs)[len(self._cycles) :]:
-            if opcode is Opcode.DENSE:
-                low, high = (self._rates.dense(pixels, planes, kernel, stride, bits) for bits in (4, 8))
-            else:
-                rates = self._rates
-                find = {Opcode.DW: rates.dw, Opcode.ADD: rates.add, Opcode.FILL: rates.fill, Opcode.LDI: rates.image}
-                low = high = find[opcode](pixels)
-            self._cycles.append((low, high, self._rates.latency(opcode)))
 
     def cycles(self, trace: Trace, bits: tuple[int, ...]) -> int:
         """Cycles of a segment whose dense layers' weights are stored in ``bits``, 4 or 8 each."""
         key = (id(trace), bits)
         if key not in self._walked:
-            if len(self._cycles) < len(self._costs):
-                self._extend()
+            new = list(self._costs)[len(self._prices) :]
+            self._prices += [(self._rates.price(work, 4), self._rates.price(work, 8)) for work in new]
             self._walked[key] = self._replay(trace, bits)
         return self._walked[key]
 
     def _replay(self, trace: Trace, bits: tuple[int, ...]) -> int:
         free = [0] * (max(Unit) + 1)
         ends: list[int] = []
-        wide = [b > 4 for b in bits]
-        cycles = self._cycles
+        demand, newest = [0.0, 0.0], [-1, -1]
         for unit, cost, layer, after in trace.program:
+            cycles, latency, wanted = self._prices[cost][layer >= 0 and bits[layer] > 4]
             start = free[unit]
             for n in after:
                 if ends[n] > start:
                     start = ends[n]
-            low, high, latency = cycles[cost]
-            stop = start + (high if layer >= 0 and wide[layer] else low)
+            stop = start + cycles
+            if unit in _READERS:
+                mine, other = (0, 1) if unit == Unit.DENSE else (1, 0)
+                until = free[_READERS[other]]
+                if until > start and demand[other]:
+                    own, others = _slowed(wanted, demand[other], dense_first=mine == 0)
+                    stop += round((min(until, stop) - start) * own)
+                    late = round((min(until, stop) - start) * others)
+                    free[_READERS[other]] += late
+                    ends[newest[other]] += late
+                demand[mine], newest[mine] = wanted, len(ends)
             free[unit] = stop + GAP
             ends.append(stop + latency)
         return max(ends, default=0)
+
+
+_READERS = (int(Unit.DENSE), int(Unit.FILL))
+"""Units whose reads of the feature memory meet."""
+
+
+def _slowed(wanted: float, met: float, *, dense_first: bool) -> tuple[float, float]:
+    """By which share two readers of the feature memory take longer while both run: the one asked about, the other.
+
+    DENSE and FILL share one request a cycle; FILL has half of it at least, and DENSE what FILL leaves.
+    """
+    dense, fill = (wanted, met) if dense_first else (met, wanted)
+    if not (dense and fill):
+        return 0.0, 0.0
+    granted = min(fill, max(0.5, 1.0 - dense))
+    left = min(dense, max(0.5, 1.0 - granted))
+    slow_dense, slow_fill = dense / left - 1.0, fill / granted - 1.0
+    return (slow_dense, slow_fill) if dense_first else (slow_fill, slow_dense)
 
 
 class Room:

@@ -1,0 +1,46 @@
+"""The commands of the search; they import their layers when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_Board = Annotated[str, typer.Option(help="board, or the path of a board file")]
+_Weights = Annotated[str, typer.Option(help="integer checkpoint, or random[:SEED]; the shipped ones when left out")]
+_Json = Annotated[Path | None, typer.Option(help="write the report's JSON here too")]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def search(
+    network: Annotated[str, typer.Argument(help="such as codenet-1x-b or digits")],
+    board: _Board = "ultra96v2",
+    weights: _Weights = "",
+    objective: Annotated[str, typer.Option(help="latency, or perturbation under --cycles")] = "latency",
+    cycles: Annotated[float | None, typer.Option(help="most cycles of a frame", min=1)] = None,
+    budget: Annotated[float | None, typer.Option(help="most perturbation; the network as it is when left out", min=0)] = None,
+    perturbations: Annotated[Path | None, typer.Option(help="table of perturbations; from the weights when left out")] = None,
+    orders: Annotated[str, typer.Option(help="orders of the steps: graph, busy, spilled")] = "graph,busy",
+    seconds: Annotated[float, typer.Option(help="of wall time for the proof", min=0)] = 60.0,
+    solver: Annotated[str, typer.Option(help="cbc or highs")] = "cbc",
+    relax: Annotated[bool, typer.Option("--relax", help="search again without each limit, to see which bind")] = False,
+    design: Annotated[Path | None, typer.Option(help="write the design here, for hao build")] = None,
+    json: _Json = None,
+) -> None:
+    """Find accelerator, mapping and bits for a network on a board, and prove that nothing in the space is better."""
+    from hao.cli.search import Options, run_search
+    from hao.cli.tables import make_console
+
+    options = Options(
+        network, board, weights, objective, cycles, budget, perturbations, _names(orders), seconds, solver, relax, design, json
+    )  # fmt: skip
+    raise typer.Exit(run_search(options, make_console()))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command()(search)

@@ -1,0 +1,74 @@
+"""What ``hao search --json`` writes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hao.search.design import Design
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Predicted(_Frozen):
+    """What the models say of the design."""
+
+    cycles: float
+    lut: float
+    ff: float
+    dsp: float
+    bram36: float
+
+
+class Limit(_Frozen):
+    """A limit that binds: what the objective becomes without it."""
+
+    limit: str
+    without: float
+
+
+class Verified(_Frozen):
+    """The design recomputed from its program image: ``cycles`` by the program-level model, with its relative error."""
+
+    cycles: int
+    error: float
+    highest: dict[str, int]
+    violations: tuple[str, ...]
+    damage: float
+
+
+class SearchReport(_Frozen):
+    """One search.
+
+    ``configurations`` counts engines that fit the board and have a mapping; ``mappings`` the exact covers of the steps by segments on the
+    design's engine; ``bit_settings`` those left after exact dominance, ``bit_settings_offered`` before. ``pruned`` counts what was
+    left out; ``gap`` is relative, 0 proven, None without a design; times are wall seconds. ``factors`` multiply to ``grid``.
+    """
+
+    version: Literal[1] = 1
+    network: str
+    board: str
+    objective: str
+    status: Literal["optimal", "feasible", "infeasible", "unknown"]
+    gap: float | None
+    configurations: int
+    grid: int
+    factors: dict[str, int]
+    mappings: float
+    bit_settings: float
+    bit_settings_offered: float
+    pruned: dict[str, int]
+    table_seconds: float
+    solve_seconds: float
+    binding: tuple[Limit, ...] = ()
+    binding_known: bool = Field(default=False, description="whether every limit was relaxed in turn")
+    conflict: str = ""
+    hand_made: dict[str, str] = {}
+    hand_made_value: float | None = None
+    fragmentation_margin: float = 0.0
+    predicted: Predicted | None = None
+    verified: Verified | None = None
+    design: Design | None = None

@@ -1,0 +1,150 @@
+"""One whole search: tables, proof, compilation of what was found, and its verification."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hao.boards import Board
+from hao.compiler.compile import Compilation
+from hao.engine.config import ULTRA96, EngineConfig
+from hao.errors import CompileError, SearchError
+from hao.ir.graph import Graph
+from hao.ir.serialize import network_digest
+from hao.search.decompose import Progress, search
+from hao.search.design import Design, Figure, MappedSegment
+from hao.search.explain import Conflict, conflict
+from hao.search.mappings import plan_of
+from hao.search.planner import compile_design
+from hao.search.problem import RESOURCES, Answer, Outcome, Problem
+from hao.search.solver import SolverName
+from hao.search.space import Builder, Request, Space
+from hao.search.verify import Verification, verify
+
+_RETRIES, _MARGIN = 4, 0.06
+"""How often, and by which share, feature memories are taken for smaller when the compiler finds a mapping too fragmented."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a search of a network came to.
+
+    Attributes:
+        margin: share of the feature memory left free for fragmentation.
+        hand_made: what the certificate says of the hand-made engine, by order of the steps; empty: it is no member of the space.
+        hand_made_value: the best that it reaches with the best mapping and widths; None: it does not fit.
+        conflict: what to relax, where there is no solution.
+        solve_seconds: wall time of bounds and solver.
+    """
+
+    space: Space
+    outcome: Outcome
+    design: Design | None
+    compilation: Compilation | None
+    verification: Verification | None
+    margin: float
+    hand_made: Mapping[str, str]
+    hand_made_value: float | None
+    conflict: Conflict | None
+    solve_seconds: float
+
+
+def _design(builder: Builder, space: Space, answer: Answer, identity: Design) -> Design:
+    """The answer as a design; ``identity`` brings network, board and digest."""
+    config, order = space.engines[answer.candidate]
+    plan = plan_of(builder.lowered, config, order)
+    segments = tuple(
+        MappedSegment(
+            steps=tuple(step.op.name for step in plan.steps[c.start : c.stop]), stripes=c.stripes, template=c.label, cycles=c.cycles
+        )
+        for c in answer.path
+    )  # fmt: skip
+    estimate = space.areas[answer.candidate]
+    area = {name: Figure(value=getattr(estimate, name).value, error=getattr(estimate, name).error) for name in RESOURCES}
+    chosen = zip(space.problem.groups, answer.widths, strict=True)
+    widths = {group.name: group.widths[w] for group, w in chosen if not group.name.endswith("(copy)")}
+    return identity.model_copy(
+        update={
+            "configuration": config, "order": order, "segments": segments, "area": area, "damage": answer.damage, "widths": widths,
+            "cycles": Figure(value=round(answer.cycles), error=0.0),
+        }
+    )  # fmt: skip
+
+
+def _smaller(problem: Problem, share: float) -> Problem:
+    return replace(problem, candidates=tuple(replace(c, room=int(c.room * (1 - share))) for c in problem.candidates))
+
+
+def find(
+    graph: Graph,
+    board: Board,
+    request: Request,
+    *,
+    names: tuple[str, str, str],
+    seconds: float = 60.0,
+    solver: SolverName = "cbc",
+    progress: Progress | None = None,
+) -> Found:
+    """Search a network's accelerator, mapping and widths.
+
+    Args:
+        graph: the integer network.
+        board: whose limits and DRAM hold.
+        request: objective, limits, engines.
+        names: network, weights and board as on the command line, for the design.
+        seconds: of wall time for the proof.
+        solver: of the integer programs.
+        progress: told what is being done.
+
+    Raises:
+        SearchError: no engine holds the network at all, or the solver failed.
+        MissingTool: the solver is not installed.
+        CompileError: the network is not one for this engine.
+    """
+    builder = Builder(graph, board, request, progress=progress)
+    space = builder.build()
+    begun = time.monotonic()
+    margin = 0.0
+    tell: Progress = progress or (lambda what, done, total: None)  # noqa: ARG005
+    nothing = Design(
+        network=names[0], weights=names[1], digest=network_digest(graph), board=names[2], configuration=EngineConfig(), order="graph",
+        segments=(MappedSegment(steps=("none",), stripes=1),), widths={}, cycles=Figure(value=0, error=0), area={}, damage=0,
+    )  # fmt: skip
+    for _ in range(_RETRIES):
+        outcome = search(_smaller(space.problem, margin), seconds, solver, tell)
+        spent = time.monotonic() - begun
+        hand_made = _hand_made(space, outcome), _hand_made_value(space, margin, seconds, solver)
+        if outcome.answer is None:
+            why = conflict(space.problem, seconds, solver) if outcome.status == "infeasible" else None
+            return Found(space, outcome, None, None, None, margin, *hand_made, why, spent)
+        design = _design(builder, space, outcome.answer, nothing)
+        try:
+            compilation = compile_design(graph, design.configuration, design.order, design.segments)
+        except CompileError:
+            margin += _MARGIN
+            continue
+        checked = verify(
+            compilation, graph, board, names[2], {n: f.value for n, f in design.area.items()}, design.widths
+        )  # fmt: skip
+        return Found(space, outcome, design, compilation, checked, margin, *hand_made, None, spent)
+    raise SearchError("no mapping that was found fits the feature memory in one piece", "give --orders spilled, or a larger board")
+
+
+def _hand_made(space: Space, outcome: Outcome) -> dict[str, str]:
+    """What the proof says of the hand-made engine, by order."""
+    return {
+        order: outcome.certificate.get(space.problem.candidates[number].name, "")
+        for number, (config, order) in enumerate(space.engines)
+        if config == ULTRA96
+    }  # fmt: skip
+
+
+def _hand_made_value(space: Space, margin: float, seconds: float, solver: SolverName) -> float | None:
+    """The optimum of the hand-made engine alone."""
+    problem = _smaller(space.problem, margin)
+    own = tuple(c for c, (config, _) in zip(problem.candidates, space.engines, strict=True) if config == ULTRA96)
+    if not own:
+        return None
+    answer = search(replace(problem, candidates=own), seconds, solver).answer
+    return None if answer is None else answer.value(problem.objective)
