@@ -25,7 +25,7 @@ def calibrate(model: QuantModel, batches: Iterable[Tensor]) -> QuantModel:
         the model, in evaluation mode.
 
     Raises:
-        QuantizationError: no data.
+        QuantizationError: no data, or weights that are not finite; the layer is named.
     """
     kept: Sequence[Tensor] = [batch.detach() for batch in batches]
     if not kept or not sum(len(batch) for batch in kept):
@@ -34,11 +34,17 @@ def calibrate(model: QuantModel, batches: Iterable[Tensor]) -> QuantModel:
     for item in model.ranges.values():
         for buffer in (item.low, item.high, item.floor):
             buffer.zero_()  # type: ignore[operator]
+        item.keeping = model.config.activation_range == "mse"  # type: ignore[assignment]
     for name in model.bits:
         model.bias_shift(name).zero_()
     for batch in kept:
         model(batch)
+    for item in model.ranges.values():
+        if item.keeping:
+            item.fit()  # type: ignore[operator]
+            item.keeping = False  # type: ignore[assignment]
     model.set_mode("float")
+    _check_weights(model)
     for node in model.graph.nodes:
         if node.name in model.bits:
             weight, _ = model.parameters_of(node)
@@ -48,6 +54,14 @@ def calibrate(model: QuantModel, batches: Iterable[Tensor]) -> QuantModel:
     if model.config.bias_correction:
         correct_biases(model, kept[0])
     return model
+
+
+def _check_weights(model: QuantModel) -> None:
+    for node in model.graph.nodes:
+        if node.name in model.bits and not all(bool(torch.isfinite(value).all()) for value in model.parameters_of(node)):
+            raise QuantizationError(
+                f"layer {node.name!r} has weights that are not finite", "train it again, or repair its batch normalization"
+            )
 
 
 @torch.no_grad()

@@ -32,7 +32,7 @@ def raise_floors(model: QuantModel) -> None:
 
 def _largest_input_step(model: QuantModel, node: FloatNode) -> float:
     """Largest real value of one unit of the node's sum before requantization."""
-    scale = max(float(model.range(name).scale) for name in node.inputs if model.range(name).bits == 8 or node.kind != "add")
+    scale = max(float(model.range(name).scale) for name in node.inputs if model.range(name).bits <= 8 or node.kind != "add")
     if node.kind in ("add", "requantize"):
         return scale
     if node.kind == "avgpool":

@@ -204,9 +204,7 @@ class _Block:
 
     def _checked(self, products: Tensor) -> Tensor:
         if not bool(torch.isfinite(products).all()):
-            raise QuantizationError(
-                f"the Hessian of layer {self.name!r} is not finite", "its weights or the loss overflow: train it again"
-            )
+            raise QuantizationError(f"the Hessian of layer {self.name!r} is not finite", "its weights or the loss overflow: train it again")
         return products
 
 
@@ -303,8 +301,9 @@ def power_iteration(
 
 
 def _top(operator: Operator, name: str, vector: Tensor, tolerance: float, most: int) -> Eigenvalue:
-    value, residual, step = 0.0, math.inf, 0
-    for step in range(1, most + 1):
+    value, residual, steps = 0.0, math.inf, 0
+    while steps < most:
+        steps += 1
         vector = vector / vector.norm()
         product = operator(name, vector[None])[0]
         value = float((vector * product).sum())
@@ -317,7 +316,7 @@ def _top(operator: Operator, name: str, vector: Tensor, tolerance: float, most: 
         if residual <= tolerance:
             break
         vector = product
-    return Eigenvalue(name, vector.numel(), value, residual, step, residual <= tolerance)
+    return Eigenvalue(name, vector.numel(), value, residual, steps, residual <= tolerance)
 
 
 def exact_block(operator: Operator, name: str) -> Tensor:

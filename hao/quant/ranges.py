@@ -11,6 +11,9 @@ _SMALLEST = 1e-8
 _SAMPLES = 1 << 20
 """Values of a batch that a percentile is taken over; more are thinned evenly."""
 
+_KEPT = 1 << 14
+"""Values of a tensor and batch that a range of least squared error is fitted to."""
+
 
 class ActivationRange(nn.Module):
     """Range of the tensors that share one scale.
@@ -20,6 +23,7 @@ class ActivationRange(nn.Module):
         fixed: the scale where it is not a matter of statistics (image, displacement), else None.
         low, high: range watched so far, ``low <= 0 <= high``.
         floor: smallest scale that keeps all requantization factors in the format.
+        keeping: whether values are kept for :meth:`fit`.
     """
 
     low: Tensor
@@ -32,6 +36,8 @@ class ActivationRange(nn.Module):
         for name in ("low", "high", "floor"):
             self.register_buffer(name, torch.zeros(()))
         self._seen: list[tuple[Tensor, Tensor]] = []
+        self._kept: list[Tensor] = []
+        self.keeping = False
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -50,6 +56,8 @@ class ActivationRange(nn.Module):
     def watch(self, values: Tensor, percentile: float) -> None:
         """Note the extremes of one tensor of this range in the current batch."""
         flat = values.detach().float().flatten()
+        if self.keeping:
+            self._kept.append(flat[:: max(1, flat.numel() // _KEPT)].clone())
         if percentile < 100.0:
             flat = flat[:: max(1, flat.numel() // _SAMPLES)].contiguous()
             high = torch.kthvalue(flat, max(1, round(flat.numel() * percentile / 100))).values
@@ -72,6 +80,24 @@ class ActivationRange(nn.Module):
         else:
             self.low.lerp_(low, 1 - momentum)
             self.high.lerp_(high, 1 - momentum)
+
+    @torch.no_grad()
+    def fit(self) -> None:
+        """Shrink the range to where the kept values are rounded and clipped with the least squared error; drops them."""
+        values = torch.cat(self._kept) if self._kept else torch.zeros(0)
+        self._kept.clear()
+        reach = torch.maximum(self.high, -self.low) if self.signed else self.high
+        if not len(values) or not float(reach) > 0:
+            return
+        low, high = self.limits
+        ratios = torch.arange(1.0, 0.099, -0.01, device=values.device)
+        errors = []
+        for ratio in ratios:
+            step = reach * ratio / high
+            errors.append((torch.clamp(torch.floor(values / step + 0.5), low, high) * step - values).square().mean())
+        best = ratios[torch.stack(errors).argmin()]
+        self.low.copy_(torch.maximum(self.low, -reach * best))
+        self.high.copy_(torch.minimum(self.high, reach * best))
 
     def forget(self) -> None:
         """Drop what was watched since the last commit."""

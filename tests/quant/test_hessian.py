@@ -92,7 +92,7 @@ def test_products_are_those_of_the_hessian(exact: tuple[WeightHessian, Matrices]
 
 def test_intervals_cover_the_trace(exact: tuple[WeightHessian, Matrices]) -> None:
     _, matrices = exact
-    covered = {name: 0 for name in matrices.shapes}
+    covered = dict.fromkeys(matrices.shapes, 0)
     for seed in range(SEEDS):
         for row in hutchinson(matrices, Probing(seed=seed)):
             truth = float(matrices.blocks[row.name].trace())
