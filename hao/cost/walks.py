@@ -122,7 +122,8 @@ def dense_walk(window: Window, planes: int, weight_bits: int, pi: int, po: int, 
     last = size * factor
     cycles = max(beats, cycles - max(0.0, least - last))
     late = constants.tile_more if tiles * halves > 1 and (groups > 1 or po < LANES) else 0
-    lead = chunk(CHUNK if full else rest) / (tiles * halves) * (tiles - 1)
+    first = CHUNK if full else rest
+    lead = chunk(first) / (tiles * halves) * (tiles - 1) + first * factor * (passes - 1)
     behind = max(0.0, size * px - last)
     half = px == 2 and factor > 1.5
     return Walk(beats, cycles, last, lead, half, reads, behind, window.pixels * halves, window.pixels, pace, least, words, late)
