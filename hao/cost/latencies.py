@@ -42,7 +42,8 @@ class Latencies:
     dw_out_half: int
     add_first: int
     add_gap: int
-    add_out: int
+    add_out_pair: int
+    add_out_half: int
     store_first: int
     store_data: int
     store_answer: int

@@ -11,6 +11,9 @@ from hao.cost.walks import Walk, Window, dense_walk
 from hao.engine.encode import Instruction
 from hao.engine.isa import LANES, WORD_BYTES, Destination, DwMode, Opcode
 
+_PREFETCH = 8
+"""Words of each operand that ADD reads ahead."""
+
 
 class Dense:
     """DENSE: set-up, a queue of two, the walk over operands, the way out."""
@@ -89,9 +92,9 @@ class Dense:
         self.walk_end = now
         stretch = max(1.0, (now - self.begun) / walk.cycles)
         behind = max(walk.behind - walk.last * (stretch - 1), 0.0)
-        sums = self.l.dense_sums + walk.late
+        sums = self.l.dense_sums
         leaves = max(self.out_start, self.drain_end) + walk.drained
-        self.drain_end = max(round(now - 1 + sums + behind), round(self.begun + walk.lead * stretch + sums + walk.drained), leaves)
+        self.drain_end = max(round(now - 1 + sums + walk.late + behind), round(self.begun + walk.lead * stretch + sums + walk.drained), leaves)
         self.parts.queues.done(self.unit, self.drain_end + self.l.dense_out)
         if destination == Destination.FEATURE:
             self.parts.writes.add(max(self.begun, self.drain_end - walk.cycles), self.drain_end, walk.words)
@@ -109,35 +112,35 @@ class Fill:
         self.parts, self.l = parts, parts.latencies
         self.end = 0
         self.busy = 0
-        self.pending: deque[tuple[int, int, int, bool]] = deque()  # ready, words, requests, doubled
-        self.running = self.doubled = False
+        self.pending: deque[tuple[int, int, int]] = deque()  # ready, words, requests
+        self.running = False
 
     def take(self, now: int, i: Instruction) -> None:
         """Prepare, then read."""
         px, rows, width = self.parts.config.px, i["y1"] - i["y0"], i["out_w"]
         words = rows * width
         requests = rows * -(-(width // 2 if i["up"] else width) // px)
-        self.pending.append((now + self.l.fill_setup, words, requests, bool(i["up"])))
+        self.pending.append((now + self.l.fill_setup, words, requests))
         self._start(now)
 
     def _start(self, now: int) -> None:
         if self.running or not self.pending:
             return
-        ready, words, _, _ = self.pending[0]
+        ready, words, _ = self.pending[0]
         start = max(ready, self.end)
         self.running = True
         self.parts.queues.free(self.unit, max(now + 1, ready, start - min(words, self.l.fill_ahead)) + 1)
         self.parts.clock.at(start, self._begin)
 
     def _begin(self, now: int) -> None:
-        _, words, requests, self.doubled = self.pending.popleft()
+        _, words, requests = self.pending.popleft()
         self.busy += words
         self.parts.reads.start(now, FILL, requests, requests / words, False, self._end, words / requests)
 
     def _end(self, now: int) -> None:
         self.running = False
         self.end = now + self.l.fill_gap
-        self.parts.queues.done(self.unit, now + self.l.fill_out + int(self.doubled))
+        self.parts.queues.done(self.unit, now + self.l.fill_out)
         self._start(now)
 
 
@@ -149,7 +152,7 @@ class Dw:
     def __init__(self, parts: Parts) -> None:
         self.parts, self.l = parts, parts.latencies
         self.pace = LANES // parts.config.dw_lanes
-        self.start = -1000
+        self.start = self.held = 0
         self.end = 0  # the next instruction's first pixel at the earliest
         self.drain = 0  # last word of DW out of the core: ADD waits for it
         self.adding = False
@@ -170,8 +173,9 @@ class Dw:
             self.adding = True
             self.parts.clock.at(ready, lambda at: self._add(at, pixels))
             return
-        loaded = max(taken + 1, self.start + (self.l.dw_held_pair if self.pace == 1 else self.l.dw_held_half)) + self.l.dw_params
+        loaded = max(taken + 1, self.held) + self.l.dw_params
         self.start = max(ready, loaded)
+        self.held = self.start + (self.l.dw_held_pair if self.pace == 1 else self.l.dw_held_half + (pixels > 1))
         walk = pixels * self.pace + (1 if self.pace == 1 and pixels % 2 else 0)
         self.end = self.start + walk
         self.busy += walk
@@ -190,12 +194,12 @@ class Dw:
         self.parts.clock.at(start, lambda at: self._read(at, pixels))
 
     def _read(self, now: int, pixels: int) -> None:
-        self.parts.reads.start(now, ADD, 2 * pixels, 1 / self.pace, self.parts.config.px == 2, self._added)
+        self.parts.reads.start(now, ADD, 2 * pixels, 1 / self.pace, self.parts.config.px == 2, lambda at: self._added(at, pixels))
 
-    def _added(self, now: int) -> None:
+    def _added(self, now: int, pixels: int) -> None:
         self.adding = False
         self.end = now + self.l.add_gap
-        self.parts.queues.done(self.unit, now + self.l.add_out)
+        self.parts.queues.done(self.unit, now + (self.l.add_out_half if self.pace > 1 and pixels > _PREFETCH else self.l.add_out_pair))
         if self.next is not None:
             (i, taken), self.next = self.next, None
             self._prepared(taken, i)
