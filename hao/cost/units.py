@@ -94,7 +94,8 @@ class Dense:
         behind = max(walk.behind - walk.last * (stretch - 1), 0.0)
         sums = self.l.dense_sums
         leaves = max(self.out_start, self.drain_end) + walk.drained
-        self.drain_end = max(round(now - 1 + sums + walk.late + behind), round(self.begun + walk.lead * stretch + sums + walk.drained), leaves)
+        last, through = now - 1 + sums + walk.late + behind, self.begun + walk.lead * stretch + sums + walk.drained
+        self.drain_end = max(round(last), round(through), leaves)
         self.parts.queues.done(self.unit, self.drain_end + self.l.dense_out)
         if destination == Destination.FEATURE:
             self.parts.writes.add(max(self.begun, self.drain_end - walk.cycles), self.drain_end, walk.words)
