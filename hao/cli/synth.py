@@ -1,4 +1,4 @@
-"""``hao synth``: area and path estimate of a configuration or of one block."""
+"""``hao synth``: area and path estimate of a configuration or of one block, the committed tables, and the area model fitted to them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from rich.table import Table
 
 from hao.boards import Board, load_board
 from hao.codegen.rtl import TOP, parameter_values
-from hao.engine.config import CI_CONFIGS
-from hao.errors import ConfigurationError, SynthesisError
+from hao.cost.area import estimate_area
+from hao.engine.config import EngineConfig
+from hao.errors import SynthesisError
+from hao.synth.configurations import configuration_named
 from hao.synth.design import synthesize_design
 from hao.synth.paths import estimate
 from hao.synth.report import LARGEST_LEVELS, Synthesis, summarize, table_path, to_toml, write
@@ -26,23 +28,52 @@ def synthesize(configuration: str, board: str, module: str, json: Path | None, t
         SynthesisError: Yosys refused the RTL, or a path has too many logic levels.
         MissingTool: Yosys is not installed.
     """
-    if configuration not in CI_CONFIGS:
-        raise ConfigurationError(f"there is no configuration {configuration!r}", f"configurations: {', '.join(CI_CONFIGS)}")
+    config = configuration_named(configuration)
     target = load_board(board)
     top = module or TOP
     design = synthesize_design(
         Sources.load(),
         top,
-        parameter_values(CI_CONFIGS[configuration]),
+        parameter_values(config),
         lambda label: console.print(f"  {label}", style="dim", markup=False),
     )
     report = summarize(configuration, design, estimate(design))
     _print(console, report, target)
+    if not module:
+        _print_estimate(console, report, config)
     if json is not None:
         write(json, report.model_dump_json(indent=2) + "\n")
     if table and not module:
         write(table_path(configuration), to_toml(report))
     return _verdict(report, target)
+
+
+def _print_estimate(console: Console, report: Synthesis, config: EngineConfig) -> None:
+    """What the area model says of the same design, and how far it is off."""
+    area = estimate_area(config)
+    for name in ("lut", "ff", "dsp", "bram36"):
+        found, said = float(getattr(report, name)), getattr(area, name)
+        console.print(
+            f"  model: {name} {said.value:g} ± {said.error:g}, synthesis {found:g}, off by {said.value / found - 1:+.2%}", highlight=False
+        )
+
+
+def calibrate(console: Console) -> int:
+    """Fit the area model to the committed tables, write it, and print how far it is off.
+
+    Raises:
+        SynthesisError: a table is malformed, or there is none.
+    """
+    from hao.cost.area import MODEL
+    from hao.synth.calibration import committed_blocks, committed_tables, model_toml
+
+    tables = committed_tables()
+    if not tables:
+        raise SynthesisError("there is no synthesis table to fit the area model to", "write one: hao synth CONFIGURATION --table")
+    text = model_toml(tables, committed_blocks())
+    write(MODEL, text)
+    console.print(text, markup=False, highlight=False)
+    return 0
 
 
 def _verdict(report: Synthesis, board: Board) -> int:

@@ -7,11 +7,12 @@ formulation is ours (`hao.cost.area_terms`). DSPs and block RAMs are counted, no
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from hao.cost.area_terms import CASES, SIZES, all_terms, dsp, memory_logic
+from hao.cost.area_terms import SIZES, all_memories, dsp, memory_logic
 from hao.cost.memories import total_bram36
 from hao.engine.config import EngineConfig
 from hao.errors import SynthesisError
@@ -37,19 +38,15 @@ class AreaEstimate:
     bram36: Estimate
 
 
-@dataclass(frozen=True, slots=True)
-class Coefficients:
-    """One term: (LUT, FF) of every case, and a unit of every size."""
-
-    constants: dict[str, tuple[float, float]]
-    slopes: dict[str, tuple[float, float]]
+Coefficients = dict[str, tuple[float, float]]
+"""(LUT, FF) of a unit of every size."""
 
 
 @dataclass(frozen=True, slots=True)
 class AreaModel:
-    """Coefficients by term; ``errors`` are relative, by resource."""
+    """Coefficients summed over all modules; ``errors`` are relative, by resource."""
 
-    terms: dict[str, Coefficients]
+    coefficients: Coefficients
     errors: dict[str, float]
 
 
@@ -58,41 +55,42 @@ def _pair(values: list[float]) -> tuple[float, float]:
     return float(lut), float(ff)
 
 
+def summed(modules: Mapping[str, Coefficients]) -> Coefficients:
+    """Coefficients of the whole from those of its modules."""
+    total: Coefficients = {}
+    for coefficients in modules.values():
+        for size, (lut, ff) in coefficients.items():
+            before = total.get(size, (0.0, 0.0))
+            total[size] = (before[0] + lut, before[1] + ff)
+    return total
+
+
 @lru_cache(maxsize=4)
 def read_model(path: Path = MODEL) -> AreaModel:
     """Read the committed coefficients.
 
     Raises:
-        SynthesisError: the file is absent or malformed.
+        SynthesisError: the file is absent or malformed, or names a size that does not exist.
     """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-        terms = {
-            row["name"]: Coefficients(
-                {case: _pair(values) for case, values in row["constants"].items()},
-                {size: _pair(values) for size, values in row.get("slopes", {}).items()},
-            )
-            for row in found["terms"]
-        }
+        modules = {name: {size: _pair(values) for size, values in coefficients.items()} for name, coefficients in found["modules"].items()}
+        unknown = {size for coefficients in modules.values() for size in coefficients} - SIZES.keys()
+        if unknown:
+            raise ValueError(f"there is no size called {', '.join(sorted(unknown))}")
         errors = {name: float(found["errors"][name]) for name in ("lut", "ff", "dsp", "bram36")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SynthesisError(f"the area model {path.name} cannot be read: {error}", "write it again: hao synth --calibrate") from error
-    return AreaModel(terms, errors)
+        raise SynthesisError(f"the area model {path.name} cannot be read: {error!r}", "write it again: hao synth --calibrate") from error
+    return AreaModel(summed(modules), errors)
 
 
-def logic(config: EngineConfig, model: AreaModel) -> tuple[float, float]:
+def logic(config: EngineConfig, coefficients: Coefficients) -> tuple[float, float]:
     """LUTs and flip-flops of ``config``."""
-    lut = ff = 0.0
-    for term in all_terms():
-        fitted = model.terms[term.name]
-        inside = memory_logic(config, term.memories)
-        constant = fitted.constants[CASES[term.case](config)]
-        lut += constant[0] + inside[0]
-        ff += constant[1] + inside[1]
-        for name in term.sizes:
-            size, slope = SIZES[name](config), fitted.slopes[name]
-            lut += size * slope[0]
-            ff += size * slope[1]
+    lut, ff = memory_logic(config, all_memories())
+    for name, (luts, ffs) in coefficients.items():
+        size = SIZES[name](config)
+        lut += size * luts
+        ff += size * ffs
     return lut, ff
 
 
@@ -104,7 +102,7 @@ def estimate_area(config: EngineConfig) -> AreaEstimate:
         SynthesisError: the installation's area model is absent or malformed.
     """
     model = read_model()
-    lut, ff = logic(config, model)
+    lut, ff = logic(config, model.coefficients)
 
     def with_error(name: str, value: float) -> Estimate:
         return Estimate(value, value * model.errors[name])

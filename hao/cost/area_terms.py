@@ -1,7 +1,7 @@
-"""How the area of an engine depends on its configuration: one term a group of modules, linear in a few sizes.
+"""How the area of an engine depends on its configuration: module by module, linear in a few sizes.
 
-A term is a constant for each combination of the parallelism that its modules see (its case), plus slopes over sizes. Memories are
-counted apart (`hao.cost.memories`): their multiplexers and output registers are taken out of a module's figures before the fit.
+Memories are counted apart (`hao.cost.memories`): their multiplexers and output registers are taken out of a module's figures before
+the fit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from hao.engine.config import EngineConfig
 
 _LUTRAM = ((32, 14), (64, 7))  # words, and bits that eight LUTs of simple dual-port LUTRAM hold side by side
 _QUEUE_BITS = 512
+_QUEUES = 5
 _DW_PRODUCTS = 72
+_NARROW, _WIDE = 8, 16
 
 
 def _bits(count: int) -> float:
@@ -27,99 +29,82 @@ def _queue_luts(config: EngineConfig) -> float:
     return float(-(-_QUEUE_BITS // wide) * 8)
 
 
+QUEUES = "queues"
+"""The LUTRAM of the five instruction queues, counted beside the block memories."""
 SIZES: dict[str, Callable[[EngineConfig], float]] = {
+    "one": lambda _: 1.0,
+    "px": lambda config: float(config.px),
+    "po": lambda config: float(config.po),
+    "pi px": lambda config: float(config.pi * config.px),
+    "po px": lambda config: float(config.po * config.px),
+    "pi po px": lambda config: float(config.pi * config.po * config.px),
+    "po is 8": lambda config: float(config.po == _NARROW),
+    "dw_lanes is 8": lambda config: float(config.dw_lanes == _NARROW),
+    "dw_lanes is 16": lambda config: float(config.dw_lanes == _WIDE),
+    "requantization lanes": lambda config: float(config.po + config.dw_lanes),
     "window address bits": lambda config: _bits(config.win_depth),
     "weight address bits": lambda config: _bits(config.wb_words),
     "parameter address bits": lambda config: _bits(config.pb_words),
-    "list address bits": lambda config: _bits(config.lm_entries),
     "displacement address bits": lambda config: _bits(config.disp_entries),
     "bank address bits": lambda config: config.px * _bits(bank_words(config)),
     "image address bits": lambda config: float(image_pair_bits(config)),
-    "queue LUTRAM": _queue_luts,
-    "queue address bits": lambda config: _bits(config.queue_depth),
     "load FIFO address bits": lambda config: _bits(load_fifo_depth(config)),
-    "burst bits": lambda config: _bits(config.max_burst),
     "outstanding bits": lambda config: _bits(config.outstanding),
-    "requantization lanes": lambda config: float(config.po + config.dw_lanes),
 }
-"""Sizes that slopes are over, by name."""
-
-
-def _dense(config: EngineConfig) -> str:
-    return f"{config.pi}x{config.po}x{config.px}"
-
-
-CASES: dict[str, Callable[[EngineConfig], str]] = {
-    "pi x po x px": _dense,
-    "po x px": lambda config: f"{config.po}x{config.px}",
-    "po": lambda config: str(config.po),
-    "px": lambda config: str(config.px),
-    "dw_lanes": lambda config: str(config.dw_lanes),
-    "all": lambda _: "all",
-}
-"""What the constants of a term depend on, by name."""
+"""What figures are linear in, by name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """Modules whose figures depend on the same things; ``memories`` names those that lie inside."""
+class Shape:
+    """What one module depends on: ``sizes`` its figures are linear in, and the memories that lie inside."""
 
-    name: str
-    modules: tuple[str, ...]
-    case: str = "all"
-    sizes: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ("one",)
     memories: tuple[str, ...] = ()
 
 
-TERMS: tuple[Term, ...] = (
-    Term(
-        "dense array",
-        ("hao_mac_array", "hao_dsp_row", "hao_accumulator", "hao_dense_addr", "hao_dense_setup", "hao_dense_front", "hao_dense"),
-        "pi x po x px",
-    ),
-    Term("weight tile", ("hao_weight_tile",), "po", ("weight address bits", "list address bits"), ("weights", "lists")),
-    Term(
-        "dense results",
-        ("hao_dense_out", "hao_dense_params", "hao_dense_scatter"),
-        "po x px",
-        ("window address bits", "parameter address bits"),
-        ("dense parameters",),
-    ),
-    Term("requantization", ("hao_requant",), sizes=("requantization lanes",)),
-    Term("fill", ("hao_fill",), "px", ("window address bits",)),
-    Term("window", ("hao_window",), sizes=("window address bits",), memories=("window",)),
-    Term("feature memory", ("hao_feature_memory", "hao_fm_bank"), "px", ("bank address bits",), ("feature memory",)),
-    Term(
-        "depthwise",
-        (
-            "hao_dw", "hao_dw_prepare", "hao_dw_params", "hao_dw_addr", "hao_dw_walk", "hao_dw_core", "hao_dw_pair_front",
-            "hao_dw_pair_lane", "hao_dw_lane", "hao_dw_add", "hao_dw_requant", "hao_dw_scatter",
-        ),
-        "dw_lanes",
-        ("displacement address bits", "parameter address bits"),
-        ("depthwise parameters", "displacements"),
-    ),
-    Term("load", ("hao_load", "hao_gather", "hao_gather_emit"), sizes=("image address bits",), memories=("image rows",)),
-    Term("queues", ("hao_issue",), sizes=("queue LUTRAM", "queue address bits")),
-    Term(
-        "DMA",
-        ("hao_read_dma", "hao_write_dma"),
-        sizes=("load FIFO address bits", "burst bits", "outstanding bits"),
-        memories=("load FIFO",),
-    ),
-)  # fmt: skip
-"""Every module that is named nowhere here belongs to the term ``REST``, which depends on nothing."""
-REST = "rest"
+_WINDOW = Shape(("one", "window address bits"))
+_PAIRS = Shape(("dw_lanes is 16",))
+SHAPES: dict[str, Shape] = {
+    "hao_issue": Shape(("one",), (QUEUES,)),
+    "hao_read_dma": Shape(("one", "load FIFO address bits"), ("load FIFO",)),
+    "hao_write_dma": Shape(("one", "outstanding bits")),
+    "hao_mac_array": Shape(("po", "pi px", "pi po px")),
+    "hao_accumulator": Shape(("one", "po px")),
+    "hao_dense_addr": Shape(("one", "px")),
+    "hao_dense_setup": Shape(("one", "px")),
+    "hao_dense_front": Shape(("one", "px")),
+    "hao_weight_tile": Shape(("one", "weight address bits"), ("weights", "lists")),
+    "hao_dense_out": Shape(("one", "po is 8")),
+    "hao_dense_params": Shape(("one", "parameter address bits"), ("dense parameters",)),
+    "hao_dense_scatter": _WINDOW,
+    "hao_requant": Shape(("one", "requantization lanes")),
+    "hao_fill": Shape(("px", "window address bits")),
+    "hao_window": Shape(("one", "window address bits"), ("window",)),
+    "hao_feature_memory": Shape(("one", "px")),
+    "hao_fm_bank": Shape(("px", "bank address bits"), ("feature memory",)),
+    "hao_dw_params": Shape(("one", "parameter address bits"), ("depthwise parameters",)),
+    "hao_dw_addr": Shape(("one", "displacement address bits"), ("displacements",)),
+    "hao_dw_core": Shape(("one", "dw_lanes is 16")),
+    "hao_dw_add": Shape(("one", "dw_lanes is 16")),
+    "hao_dw_requant": Shape(("one", "dw_lanes is 16")),
+    "hao_dw_walk": Shape(("one", "dw_lanes is 16")),
+    "hao_dw_pair_lane": _PAIRS,
+    "hao_dw_pair_front": _PAIRS,
+    "hao_dw_lane": Shape(("dw_lanes is 8",)),
+    "hao_gather": Shape(("one", "image address bits"), ("image rows",)),
+    "hao_gather_emit": Shape(("one", "image address bits")),
+}
+"""Modules that are not named depend on nothing: each is a constant."""
 
 
-def term_of(module: str) -> str:
-    """The name of the term that ``module`` belongs to."""
-    return next((term.name for term in TERMS if module in term.modules), REST)
+def shape_of(module: str) -> Shape:
+    """What ``module`` depends on."""
+    return SHAPES.get(module, Shape())
 
 
-def all_terms() -> tuple[Term, ...]:
-    """`TERMS` and the rest."""
-    return (*TERMS, Term(REST, ()))
+def all_memories() -> tuple[str, ...]:
+    """Names of everything that `memory_logic` counts."""
+    return tuple(name for shape in SHAPES.values() for name in shape.memories)
 
 
 def memory_logic(config: EngineConfig, names: tuple[str, ...]) -> tuple[float, float]:
@@ -131,6 +116,8 @@ def memory_logic(config: EngineConfig, names: tuple[str, ...]) -> tuple[float, f
             lut += memory.count * _stack_luts(memory.width, stacked)
             ff += memory.count * (memory.width + 1 if memory.output else 0)
             ff += memory.count * (_bits(stacked) if stacked > 1 else 0)
+    if QUEUES in names:
+        lut += _QUEUES * _queue_luts(config)
     return lut, ff
 
 

@@ -1,106 +1,156 @@
-"""Fits the area model to the committed synthesis tables, and says how far it is off at every one of them."""
+"""Fits the area model to synthesized modules: the rows of the committed tables, and blocks of other configurations beside them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from scipy.optimize import nnls
 
-from hao.cost.area import AreaModel, Coefficients, logic
-from hao.cost.area_terms import CASES, SIZES, Term, all_terms, dsp, memory_logic, term_of
+from hao.cost.area import MODEL, Coefficients, logic, summed
+from hao.cost.area_terms import SIZES, dsp, memory_logic, shape_of
 from hao.cost.memories import total_bram36
-from hao.engine.config import CI_CONFIGS, EngineConfig
+from hao.engine.config import EngineConfig
 from hao.errors import SynthesisError
-from hao.synth.report import Synthesis
+from hao.synth.configurations import CONFIGURATIONS
+from hao.synth.report import Synthesis, read_table, table_path
 
-CALIBRATION: dict[str, EngineConfig] = {
-    "16x16x1-a": EngineConfig(
-        px=1, dw_lanes=8, fm_words=12288, win_depth=1024, wb_words=8192, pb_words=256, lm_entries=512, disp_entries=16384,
-        row_bytes=1024, queue_depth=8, max_burst=32, outstanding=8,
-    ),
-    "16x8x2-a": EngineConfig(
-        po=8, fm_words=40000, win_depth=300, wb_words=1024, pb_words=512, lm_entries=4096, disp_entries=2048, row_bytes=4096,
-        queue_depth=32, max_burst=128, outstanding=2,
-    ),
-    "8x16x1-a": EngineConfig(
-        pi=8, px=1, fm_words=6000, win_depth=64, wb_words=512, pb_words=2048, lm_entries=256, disp_entries=512, row_bytes=512,
-        queue_depth=4, max_burst=16, outstanding=16,
-    ),
-    "8x8x2-a": EngineConfig(
-        pi=8, po=8, dw_lanes=8, fm_words=16384, win_depth=2048, wb_words=16384, pb_words=128, lm_entries=1024, disp_entries=8192,
-        row_bytes=2048, queue_depth=64, max_burst=256, outstanding=4,
-    ),
-    "8x8x1-b": EngineConfig(
-        pi=8, po=8, px=1, fm_words=65536, win_depth=4096, wb_words=2048, pb_words=64, lm_entries=8192, disp_entries=65536,
-        row_bytes=256, queue_depth=2, max_burst=4, outstanding=1,
-    ),
-    "16x16x2-b": EngineConfig(
-        dw_lanes=8, fm_words=4000, win_depth=128, wb_words=256, pb_words=4096, lm_entries=64, disp_entries=128, row_bytes=4096,
-        queue_depth=12, max_burst=8, outstanding=3,
-    ),
-}  # fmt: skip
-"""Configurations that are synthesized for the model alone: every dense shape, and sizes from end to end of their ranges."""
-CONFIGURATIONS: dict[str, EngineConfig] = {**CI_CONFIGS, **CALIBRATION}
-"""Every configuration with a committed synthesis table."""
-_Rows = dict[str, tuple[int, int]]
+RESOURCES = ("lut", "ff", "dsp", "bram36")
+BLOCKS = MODEL.parent / "area-blocks.toml"
 
 
-def term_figures(table: Synthesis) -> _Rows:
-    """(LUT, FF) of every term in one table."""
-    found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for row in table.modules:
-        figures = found[term_of(row.module)]
-        figures[0] += row.instances * row.area.lut
-        figures[1] += row.instances * row.ff
-    return {name: (lut, ff) for name, (lut, ff) in found.items()}
+class BlockRow(BaseModel):
+    """One module synthesized alone: figures of one instance, and how many an engine with the fields ``engine`` has of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    module: str
+    engine: dict[str, int]
+    parameters: dict[str, str]
+    instances: int = Field(ge=1)
+    lut: int = Field(ge=0)
+    ff: int = Field(ge=0)
+    dsp: int = Field(ge=0)
+    bram36: float = Field(ge=0)
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-def _fit_term(term: Term, points: list[tuple[EngineConfig, tuple[int, int]]]) -> Coefficients:
-    """Least squares; with fewer points than unknowns the smallest solution is taken."""
-    cases = sorted({CASES[term.case](config) for config, _ in points})
-    design = np.zeros((len(points), len(cases) + len(term.sizes)))
-    wanted = np.zeros((len(points), 2))
-    centre = [np.mean([SIZES[name](config) for config, _ in points]) for name in term.sizes]
-    for row, (config, figures) in enumerate(points):
-        design[row, cases.index(CASES[term.case](config))] = 1.0
-        design[row, len(cases) :] = [SIZES[name](config) - middle for name, middle in zip(term.sizes, centre, strict=True)]
-        wanted[row] = np.array(figures) - np.array(memory_logic(config, term.memories))
-    solution = np.linalg.lstsq(design, wanted, rcond=None)[0]
-    shift = sum((middle * slope for middle, slope in zip(centre, solution[len(cases) :], strict=True)), np.zeros(2))
-    constants = {case: _rounded(solution[k] - shift) for k, case in enumerate(cases)}
-    slopes = {name: _rounded(solution[len(cases) + k]) for k, name in enumerate(term.sizes)}
-    return Coefficients(constants, slopes)
+@dataclass(frozen=True, slots=True)
+class Point:
+    """LUTs and flip-flops of all instances of one module in one engine."""
+
+    module: str
+    config: EngineConfig
+    figures: tuple[int, int]
 
 
-def _rounded(pair: np.ndarray) -> tuple[float, float]:
-    return round(float(pair[0]), 2), round(float(pair[1]), 2)
-
-
-def fit(tables: Mapping[str, Synthesis]) -> dict[str, Coefficients]:
-    """Coefficients of every term from the tables of some `CONFIGURATIONS`.
+def committed_tables() -> dict[str, Synthesis]:
+    """Every committed table by configuration.
 
     Raises:
-        SynthesisError: a dense shape has no table.
+        SynthesisError: one is malformed or inconsistent.
     """
-    figures = {name: term_figures(table) for name, table in tables.items()}
-    shapes = {config.name for name, config in CONFIGURATIONS.items() if name in tables}
-    lacking = sorted({config.name for config in CONFIGURATIONS.values()} - shapes)
-    if lacking:
-        raise SynthesisError(f"no synthesis table of shape {', '.join(lacking)}", "write it: hao synth CONFIGURATION --table")
-    return {
-        term.name: _fit_term(term, [(CONFIGURATIONS[name], figures[name].get(term.name, (0, 0))) for name in tables])
-        for term in all_terms()
-    }
+    return {name: read_table(table_path(name)) for name in CONFIGURATIONS if table_path(name).is_file()}
 
 
-def residuals(tables: Mapping[str, Synthesis], terms: dict[str, Coefficients]) -> dict[str, dict[str, float]]:
-    """Relative error (estimate / synthesis - 1) by table and resource."""
-    model = AreaModel(terms, {})
-    found = {}
+def committed_blocks(path: Path = BLOCKS) -> tuple[BlockRow, ...]:
+    """The blocks that were synthesized for the model alone.
+
+    Raises:
+        SynthesisError: the file is absent or malformed.
+    """
+    try:
+        return tuple(BlockRow.model_validate(row) for row in tomllib.loads(path.read_text(encoding="utf-8"))["blocks"])
+    except (OSError, KeyError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SynthesisError(f"the blocks {path.name} cannot be read: {error}", "take the file of the release") from error
+
+
+def points_of(tables: Mapping[str, Synthesis], blocks: Iterable[BlockRow]) -> list[Point]:
+    """Every measured module; several rows of one module in one table are one point."""
+    found: dict[tuple[str, EngineConfig], list[int]] = {}
     for name, table in tables.items():
-        config = CONFIGURATIONS[name]
-        lut, ff = logic(config, model)
-        estimates = {"lut": lut, "ff": ff, "dsp": float(dsp(config)), "bram36": total_bram36(config)}
-        found[name] = {resource: value / float(getattr(table, resource)) - 1 for resource, value in estimates.items()}
-    return found
+        for row in table.modules:
+            figures = found.setdefault((row.module, CONFIGURATIONS[name]), [0, 0])
+            figures[0] += row.instances * row.area.lut
+            figures[1] += row.instances * row.ff
+    for block in blocks:
+        found[block.module, EngineConfig(**block.engine)] = [block.instances * block.lut, block.instances * block.ff]
+    return [Point(module, config, (lut, ff)) for (module, config), (lut, ff) in found.items()]
+
+
+def _fit_module(module: str, points: list[Point]) -> Coefficients:
+    """Least squares of relative errors, coefficients at least zero, sizes scaled so that what few points leave open is shared."""
+    shape = shape_of(module)
+    design = np.array([[SIZES[name](point.config) for name in shape.sizes] for point in points])
+    scale = np.maximum(design.max(axis=0), 1e-9)
+    solved = []
+    for resource in (0, 1):
+        wanted = np.array([max(0.0, p.figures[resource] - memory_logic(p.config, shape.memories)[resource]) for p in points])
+        weight = 1 / np.maximum(wanted, 1.0)  # relative errors
+        solved.append(nnls(design / scale * weight[:, None], wanted * weight)[0] / scale)
+    return {name: (round(float(solved[0][k]), 2), round(float(solved[1][k]), 2)) for k, name in enumerate(shape.sizes)}
+
+
+def fit(points: Iterable[Point]) -> dict[str, Coefficients]:
+    """Coefficients by module."""
+    by_module: dict[str, list[Point]] = {}
+    for point in points:
+        by_module.setdefault(point.module, []).append(point)
+    return {module: _fit_module(module, own) for module, own in sorted(by_module.items())}
+
+
+def relative_errors(config: EngineConfig, table: Synthesis, coefficients: Coefficients) -> dict[str, float]:
+    """Estimate / synthesis - 1 by resource."""
+    lut, ff = logic(config, coefficients)
+    estimates = {"lut": lut, "ff": ff, "dsp": float(dsp(config)), "bram36": total_bram36(config)}
+    return {resource: value / float(getattr(table, resource)) - 1 for resource, value in estimates.items()}
+
+
+FLOOR = {"lut": 0.20, "ff": 0.20, "dsp": 0.0, "bram36": 0.0}
+"""The least relative error that is stated: an assumption until engines drawn after the model have been synthesized whole."""
+
+
+def model_toml(tables: Mapping[str, Synthesis], blocks: Iterable[BlockRow]) -> str:
+    """The committed model: coefficients by module, and the residual of every point and every whole engine in the fit."""
+    points = points_of(tables, blocks)
+    modules = fit(points)
+    total = summed(modules)
+    residuals = {name: relative_errors(CONFIGURATIONS[name], table, total) for name, table in tables.items()}
+    stated = {key: max(FLOOR[key], *(abs(row[key]) for row in residuals.values())) for key in RESOURCES}
+    lines = [
+        "# Written by `hao synth --calibrate` from the synthesis tables and area-blocks.toml beside it. Not to be edited.",
+        "# Coefficients are [LUT, FF] a unit of each size (hao/cost/area_terms.py). Residuals: estimate / synthesis - 1 of whole engines,",
+        "# estimate - synthesis in cells of all instances of a module. Errors are relative and at least those of hao/synth/calibration.py.",
+        f'tool = "{next(iter(tables.values())).tool}"', "", "[errors]", *(f"{key} = {stated[key]:.4f}" for key in RESOURCES),
+    ]  # fmt: skip
+    for name, row in residuals.items():
+        lines += ["", "[[engines]]", f'configuration = "{name}"', f'digest = "{tables[name].digest}"']
+        lines += [f"{key} = {{ synthesis = {getattr(tables[name], key):g}, residual = {row[key]:+.4f} }}" for key in RESOURCES]
+    for module, coefficients in modules.items():
+        lines += ["", f"[modules.{module}]"]
+        lines += [f'"{size}" = [{lut}, {ff}]' for size, (lut, ff) in coefficients.items()]
+    for point in points:
+        lut, ff = _module_logic(point, modules[point.module])
+        lines += [
+            "", "[[points]]", f'module = "{point.module}"',
+            "engine = { " + ", ".join(f"{key} = {value}" for key, value in _overrides(point.config).items()) + " }",
+            f"lut = {{ synthesis = {point.figures[0]}, residual = {lut - point.figures[0]:+.0f} }}",
+            f"ff = {{ synthesis = {point.figures[1]}, residual = {ff - point.figures[1]:+.0f} }}",
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _overrides(config: EngineConfig) -> dict[str, int]:
+    default = EngineConfig().model_dump()
+    return {name: value for name, value in config.model_dump().items() if value != default[name]}
+
+
+def _module_logic(point: Point, coefficients: Coefficients) -> tuple[float, float]:
+    lut, ff = memory_logic(point.config, shape_of(point.module).memories)
+    for name, (luts, ffs) in coefficients.items():
+        lut += SIZES[name](point.config) * luts
+        ff += SIZES[name](point.config) * ffs
+    return lut, ff

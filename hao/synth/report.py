@@ -16,10 +16,11 @@ from hao.synth.area import Area
 from hao.synth.design import Design
 from hao.synth.paths import Path as TimingPath
 from hao.synth.paths import Timing
-from hao.synth.yosys import FAMILY, yosys_version
+from hao.synth.sources import Sources
+from hao.synth.yosys import FAMILY, BlockKey, plan_block, yosys_version
 
 SYNTHESIS_VERSION: Literal[1] = 1
-LARGEST_LEVELS = 12
+LARGEST_LEVELS = 13
 """The most logic levels that any path of the RTL may have."""
 _TABLES = Path(__file__).resolve().parent.parent / "cost" / "data"
 
@@ -171,6 +172,15 @@ def read_table(path: Path) -> Synthesis:
     if combined_digest(report.modules) != report.digest:
         raise SynthesisError(f"the digest of {path.name} is not that of its rows", hint)
     return report
+
+
+def stale_rows(report: Synthesis, sources: Sources) -> tuple[str, ...]:
+    """The modules of a table whose synthesis would not be the same now: sources, parameters, tool or script have changed."""
+
+    def digest(row: ModuleRow) -> str:
+        return plan_block(sources, BlockKey(row.module, tuple(row.parameters.items()))).digest()
+
+    return tuple(row.module for row in report.modules if row.module not in sources.modules or digest(row) != row.digest)
 
 
 def write(path: Path, text: str) -> None:

