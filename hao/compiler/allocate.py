@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-
-import numpy as np
 
 from hao.compiler.drafts import Buffer, Draft, Space
 from hao.engine.config import EngineConfig
@@ -25,6 +24,8 @@ class Policy(IntEnum):
 
 
 _ROUNDS = 40
+_EDGES = 24
+"""Places between two buffers that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,36 @@ class Failure:
     others: frozenset[int]
 
 
+class _Touched:
+    """When each address was last used: runs of equal age, in order."""
+
+    def __init__(self, size: int) -> None:
+        self._starts, self._ages = [0], [-1]
+        self._size = size
+
+    def set(self, start: int, words: int, age: int) -> None:
+        """Note that ``words`` addresses from ``start`` on are used until ``age``."""
+        stop = start + words
+        low, high = bisect_left(self._starts, start), bisect_left(self._starts, stop)
+        tail = [] if stop >= self._size or (high < len(self._starts) and self._starts[high] == stop) else [(stop, self._ages[high - 1])]
+        self._starts[low:high] = [start, *(place for place, _ in tail)]
+        self._ages[low:high] = [age, *(old for _, old in tail)]
+
+    def latest(self, start: int, words: int) -> int:
+        """The latest use in ``words`` addresses from ``start`` on."""
+        return max(self._ages[bisect_right(self._starts, start) - 1 : bisect_left(self._starts, start + words)])
+
+    def edges(self, low: int, high: int) -> list[int]:
+        """Addresses after ``low`` and before ``high`` at which a run begins, the first few."""
+        first = bisect_right(self._starts, low)
+        return self._starts[first : min(first + _EDGES, bisect_left(self._starts, high))]
+
+
 class _Arena:
     def __init__(self, size: int, policies: Mapping[int, Policy]) -> None:
         self._size, self._policies = size, policies
         self._live: list[Buffer] = []
-        self._touched = np.full(size, -1, np.int64)
+        self._touched = _Touched(size)
 
     def _gaps(self) -> list[tuple[int, int]]:
         gaps, at = [], 0
@@ -57,16 +83,11 @@ class _Arena:
             gaps.append((at, self._size))
         return gaps
 
-    def _score(self, start: int, words: int) -> int:
-        return int(self._touched[start : start + words].max(initial=-1))
-
     def _candidates(self, low: int, high: int, words: int) -> Iterable[int]:
         last = high - words
         yield low
         yield last
-        part = self._touched[low:high]
-        edges = np.flatnonzero(np.diff(part)) + low + 1
-        yield from (int(edge) for edge in edges[:24] if edge <= last)
+        yield from (edge for edge in self._touched.edges(low, high) if edge <= last)
 
     def place(self, buffer: Buffer, at: int) -> int | None:
         """Give ``buffer``, first used by draft ``at``, an address; None and the free words are known when nothing fits."""
@@ -75,21 +96,22 @@ class _Arena:
         if not fitting:
             return sum(high - low for low, high in self._gaps())
         policy = self._policies.get(buffer.step, Policy.OLDEST)
-        rotates = buffer.space is Space.WINDOW or policy is Policy.OLDEST or (policy is Policy.MIXED and buffer.local)
+        rotates = buffer.local if buffer.space is Space.WINDOW else policy is Policy.OLDEST or (policy is Policy.MIXED and buffer.local)
         if not rotates:
-            start = min(fitting, key=lambda gap: (gap[1] - gap[0], gap[0]))[0]
+            low, high = min(fitting, key=lambda gap: (gap[1] - gap[0], gap[0]))
+            # what stays grows from the top, what comes and goes from the bottom: neither cuts the other's room in two
+            start = low if buffer.local else high - buffer.words
         else:
             starts = [start for low, high in fitting for start in self._candidates(low, high, buffer.words)]
-            start = min(starts, key=lambda place: (self._score(place, buffer.words), place))
+            start = min(starts, key=lambda place: (self._touched.latest(place, buffer.words), place))
         # the slack word of feature memory makes the virtual base of row 0 even
         odd = buffer.space is Space.FEATURE and (start - buffer.row0 * buffer.width) % 2
         buffer.address = start + int(odd)
-        self._touched[start : start + buffer.words] = buffer.last
+        self._touched.set(start, buffer.words, buffer.last)
         buffer_end = Buffer(buffer.space, buffer.words, buffer.owner, buffer.step, first=buffer.first, last=buffer.last, address=start)
         self._live.append(buffer_end)
         self._live.sort(key=lambda other: other.address)
         return None
-
 
     def steps(self) -> frozenset[int]:
         """Steps of the buffers that live now."""
@@ -125,7 +147,7 @@ def spread(drafts: Sequence[Draft], config: EngineConfig) -> Failure | None:
         failure = _allocate(drafts, config, policies)
         if failure is None:
             return None
-        loose = [step for step in (failure.step, *failure.others) if policies.get(step, Policy.OLDEST) < Policy.TIGHT]
+        loose = [step for step in {failure.step, *failure.others} if policies.get(step, Policy.OLDEST) < Policy.TIGHT]
         if not loose:
             break
         for step in loose:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from hao.compiler.drafts import Buffer, Draft, Space
 from hao.compiler.emit_ops import OpEmitter
 from hao.compiler.layout import Block, Plane
-from hao.compiler.ops import Rows, Value
+from hao.compiler.ops import Op, Rows, Value
 from hao.compiler.plan import Plan, Segment
+from hao.compiler.rolling import lags, rings, stripes_of
 from hao.engine.config import EngineConfig
 from hao.engine.isa import WORD_BYTES, BaseSelect, LoadTarget, Opcode
 
@@ -31,8 +32,21 @@ class Emitted:
     scratch_bytes: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class Slice:
+    """The window slice of one block of a rolling step: rows of its ring, rows filled so far, and its place once it has one."""
+
+    ring: int
+    filled: int = 0
+    buffer: Buffer | None = None
+
+
 class Emitter:
-    """Turns a plan into drafts."""
+    """Turns a plan into drafts.
+
+    Attributes:
+        slices: window slices that live through the stripes of the rolling segment under way, by step and block.
+    """
 
     def __init__(self, plan: Plan, config: EngineConfig) -> None:
         self.plan, self.config = plan, config
@@ -45,6 +59,7 @@ class Emitter:
         self._stored: dict[Plane, int] = {}
         self._scratch: dict[Plane, int] = {}
         self._segment = Segment(0, 0)
+        self.slices: dict[Op, list[Slice]] = {}
         self._place_outputs()
 
     def _place_outputs(self) -> None:
@@ -67,23 +82,51 @@ class Emitter:
             if stop is not None and segment.start >= stop:
                 break
             self._segment = segment
-            for stripe in range(segment.stripes):
-                rows, wanted = self.plan.stripe_rows(segment, stripe, done)
+            self.slices = {}
+            if segment.rolling:
+                self._roll(segment, done)
+                continue
+            for stripe in stripes_of(self.plan, segment, done):
                 self._local = {}
-                self._range = self._local_ranges(segment, rows, wanted)
+                self._range = self._local_ranges(segment, stripe.rows, stripe.wanted)
                 for number in range(segment.start, segment.stop):
-                    first, last = rows[number]
-                    if last <= first:
-                        continue
-                    self.step = number
-                    step = self.plan.steps[number]
-                    OpEmitter(self, step, (first, last)).run()
-                    done[step.op.output] = max(done.get(step.op.output, 0), last)
+                    self._run_step(number, stripe.rows[number])
         if stop is not None:
             for plane, buffer in self._resident.items():
                 if any(reader >= stop for reader in self.plan.use[plane].readers):
                     buffer.last = _FOREVER
         return self.result
+
+    def _run_step(self, number: int, rows: Rows) -> None:
+        if rows[1] > rows[0]:
+            self.step = number
+            OpEmitter(self, self.plan.steps[number], rows).run()
+
+    def _roll(self, segment: Segment, done: dict[Value, int]) -> None:
+        """All stripes of a rolling segment, every step with its lag."""
+        stripes = list(stripes_of(self.plan, segment, done))
+        ranges = [self._local_ranges(segment, stripe.rows, stripe.wanted) for stripe in stripes]
+        local: list[dict[Plane, Buffer]] = [{} for _ in stripes]
+        behind = lags(self.plan, segment)
+        for number, ring in rings(self.plan, segment, stripes, self.config).items():
+            self.slices[self.plan.steps[number].op] = [Slice(ring) for _ in self.plan.layout.blocks[self.plan.steps[number].op]]
+        ahead = int(any(plane in self.plan.spilled for stripe in stripes for plane in stripe.wanted))
+        for tick in range(len(stripes) + max(behind.values()) + ahead):
+            if ahead and tick < len(stripes):
+                self._local, self._range = local[tick], ranges[tick]
+                self._reload(segment, stripes[tick].wanted)
+            for number in range(segment.start, segment.stop):
+                at = tick - behind[number] - ahead
+                if 0 <= at < len(stripes):
+                    self._local, self._range = local[at], ranges[at]
+                    self._run_step(number, stripes[at].rows[number])
+
+    def _reload(self, segment: Segment, wanted: dict[Plane, Rows]) -> None:
+        """Bring what a stripe reads from DRAM, a stripe ahead."""
+        self.step = segment.start
+        for plane, need in wanted.items():
+            if plane in self.plan.spilled and not self.plan.internal(plane, segment):
+                self.source(plane, need)
 
     def _local_ranges(self, segment: Segment, rows: dict[int, Rows], wanted: dict[Plane, Rows]) -> dict[Plane, Rows]:
         """Rows of every buffer of the stripe: what is computed in it, or reloaded for it."""

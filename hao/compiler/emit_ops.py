@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from hao.compiler.content import BlockContent, dense_content, dw_content
 from hao.compiler.drafts import Buffer, Draft, Space, Trace
 from hao.compiler.layout import Block
 from hao.compiler.ops import AddOp, DenseOp, DwOp, ImageOp, Rows, Value
 from hao.compiler.plan import Step
+from hao.compiler.timing import dense_walk
+from hao.engine.config import EngineConfig
 from hao.engine.isa import LANES, SHIFTS, WINDOW_BANKS, BaseSelect, Destination, DwMode, Opcode
 from hao.errors import CompileError
 
@@ -17,6 +20,24 @@ if TYPE_CHECKING:
 
 _MAX_RING = 255
 _PIECE_PIXELS = 64
+_CUT_COST = 8
+"""Cycles that one instruction more must save."""
+_Target: TypeAlias = tuple[dict[str, int], dict[str, Buffer]]
+
+
+def best_cut(op: DenseOp, planes: int, rows: Rows, config: EngineConfig) -> tuple[Rows, ...]:
+    """Output rows of a DENSE block in one part or two, whichever keeps the core for fewer cycles."""
+
+    def cycles(first: int, last: int) -> int:
+        return dense_walk((last - first) * op.output.width, op.kernel**2 * planes, op.stride, op.bits, config)
+
+    first, last = rows
+    best, cut = cycles(first, last) - _CUT_COST, last
+    for middle in range(first + 1, last):
+        both = cycles(first, middle) + cycles(middle, last)
+        if both < best:
+            best, cut = both, middle
+    return (rows,) if cut == last else ((first, cut), (cut, last))
 
 
 class OpEmitter:
@@ -34,7 +55,8 @@ class OpEmitter:
                 if number == 0:
                     self._image(op)
             elif isinstance(op, DenseOp):
-                self._dense(op, number, block, self._rows, self._scatter(op.output, block))
+                target = self._scatter(op.output, block)
+                self._dense(op, number, block, self._rows, lambda _, target=target: target)  # type: ignore[misc]
             elif isinstance(op, AddOp):
                 self._add(op, block)
             elif isinstance(op, DwOp):
@@ -69,10 +91,13 @@ class OpEmitter:
         fields.update({f"fill{c}": value for c, value in enumerate(op.fill)})
         self._emitter.add(self._draft(Opcode.LDI, fields, {"dst_base0": buffers[0], "dst_base1": buffers[-1]}))
 
-    def _dense(
-        self, op: DenseOp, number: int, block: Block, rows: Rows, target: tuple[dict[str, int], dict[str, Buffer]]
-    ) -> None:  # fmt: skip
+    def _dense(self, op: DenseOp, number: int, block: Block, rows: Rows, target: Callable[[Rows], _Target]) -> None:
+        """Draft a block; rows are cut in two where that leaves fewer pixels over at the end of the core's chunks."""
         content: BlockContent = dense_content(self._layout, op, number, self._emitter.config)
+        for part in best_cut(op, len(content.planes), rows, self._emitter.config):
+            self._dense_part(op, block, content, part, target(part))
+
+    def _dense_part(self, op: DenseOp, block: Block, content: BlockContent, rows: Rows, target: _Target) -> None:
         source = op.inputs[0][0]
         need = op.rows_read(source, rows)
         buffers = tuple(self._emitter.source(plane, need) for plane in content.planes)
@@ -131,7 +156,22 @@ class OpEmitter:
         fields = {"win_rows": ring, "win_pitch": pitch, "win_slot0": first % ring, "win_bank0": 3 * first % WINDOW_BANKS}
         return fields, {"win_base": buffer}
 
+    def _roll(self, op: DwOp, number: int, block: Block) -> None:
+        """A stripe of a rolling segment: the slice still holds the rows that the stripe before read too."""
+        held = self._emitter.slices[op][number]
+        if held.buffer is None:
+            words = held.ring * -(-op.in_width // WINDOW_BANKS)
+            held.buffer = Buffer(Space.WINDOW, words, op.name, self._emitter.step)
+        last = op.slice_rows(self._rows)[1]
+        if last > held.filled:
+            self._feed(op, number, block, (held.filled, last), held.buffer, held.ring)
+            held.filled = last
+        self._reduce(op, number, block, self._rows, held.buffer, held.ring)
+
     def _dw(self, op: DwOp, number: int, block: Block) -> None:
+        if op in self._emitter.slices:
+            self._roll(op, number, block)
+            return
         ring, chunk = self._ring(op)
         pitch = -(-op.in_width // WINDOW_BANKS)
         window = Buffer(Space.WINDOW, ring * pitch, op.name, self._emitter.step, local=True)
@@ -150,12 +190,16 @@ class OpEmitter:
             self._reduce(op, number, block, rows, window, ring)
 
     def _feed(self, op: DwOp, number: int, block: Block, rows: Rows, window: Buffer, ring: int) -> None:
-        fields, addresses = self._window(op, window, ring, rows[0])
         feeder = self._step.feeder
         if feeder is not None:
-            same = self._layout.blocks[feeder][number]
-            self._dense(feeder, number, same, rows, ({"dst": Destination.WINDOW, **fields}, addresses))
+
+            def target(part: Rows) -> _Target:
+                fields, addresses = self._window(op, window, ring, part[0])
+                return {"dst": Destination.WINDOW, **fields}, addresses
+
+            self._dense(feeder, number, self._layout.blocks[feeder][number], rows, target)
             return
+        fields, addresses = self._window(op, window, ring, rows[0])
         plane = block.sources[0]
         source = self._emitter.source(plane, (rows[0] // 2, (rows[1] + 1) // 2) if op.up else rows)
         assert source is not None

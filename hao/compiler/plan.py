@@ -2,6 +2,10 @@
 
 A *segment* is a run of steps that are executed stripe by stripe, so that what passes between them never exists whole.
 Rows that neighbouring stripes share are computed again, except where the result stays in memory anyway.
+
+A *rolling* segment computes no row twice: the window slices of its lane-wise steps live through all its stripes and keep the
+rows that the next stripe reads too. What passes to a step that reads farther back is held whole (``Plan.kept``). Steps run
+with a lag of stripes, so that neither core waits for the other's work on the same stripe.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ class Segment:
     start: int
     stop: int
     stripes: int = 1
+    rolling: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +47,29 @@ class Step:
         assert isinstance(self.op, DwOp)
         return self.feeder.rows_read(value, self.op.slice_rows(rows))
 
+    def rows_added(self, value: Value, rows: Rows) -> Rows:
+        """Rows of ``value`` that output ``rows`` need when the window still holds what the rows before them read."""
+        op = self.op
+        if not isinstance(op, DwOp) or value is op.displacement:
+            return self.rows_read(value, rows)
+        held = op.slice_rows((0, rows[0]))[1] if rows[0] else 0
+        fed = (held, max(held, op.slice_rows(rows)[1]))
+        if fed[1] == fed[0]:
+            return (0, 0)
+        if self.feeder is not None:
+            return self.feeder.rows_read(value, fed)
+        return (fed[0] // 2, (fed[1] + 1) // 2) if op.up else fed
+
+    @property
+    def dense(self) -> bool:
+        """Whether the dense core reads its inputs."""
+        return self.feeder is not None or isinstance(self.op, DenseOp)
+
+    @property
+    def dense_result(self) -> bool:
+        """Whether the dense core computes its result."""
+        return isinstance(self.op, DenseOp)
+
 
 @dataclass(slots=True, eq=False)
 class PlaneUse:
@@ -60,6 +88,7 @@ class Plan:
         steps: in execution order.
         segments: cover the steps without gaps.
         spilled: planes that live in DRAM between their segment and their readers'.
+        kept: planes inside a rolling segment that are held whole.
         outputs: planes stored to OUTPUT.
         sources: values that each step reads, with the planes it reads them in.
     """
@@ -71,6 +100,7 @@ class Plan:
     outputs: dict[Plane, None]
     sources: list[list[tuple[Value, list[Plane]]]]
     spilled: set[Plane] = field(default_factory=set)
+    kept: set[Plane] = field(default_factory=set)
 
     def internal(self, plane: Plane, segment: Segment) -> bool:
         """Whether writers and readers of a plane are all in ``segment``."""
@@ -84,7 +114,7 @@ class Plan:
 
     def resident(self, plane: Plane, segment: Segment) -> bool:
         """Whether the plane is held whole on chip."""
-        return not self.internal(plane, segment) and plane not in self.spilled
+        return plane in self.kept or (not self.internal(plane, segment) and plane not in self.spilled)
 
     def stripe_rows(self, segment: Segment, stripe: int, done: dict[Value, int]) -> tuple[dict[int, Rows], dict[Plane, Rows]]:
         """What one stripe computes.
@@ -109,14 +139,14 @@ class Plan:
             if any(not self.internal(plane, segment) or plane in self.outputs for plane in planes):
                 part = (value.height * stripe // segment.stripes, value.height * (stripe + 1) // segment.stripes)
                 span = hull(span, part)
-            if all(self.resident(plane, segment) for plane in planes):
+            if segment.rolling or all(self.resident(plane, segment) for plane in planes):
                 kept = done.get(value, 0)
                 span = (kept, max(span[1], kept))
             rows[number] = span
             if span[1] <= span[0]:
                 continue
             for source, planes in self.sources[number]:
-                need = step.rows_read(source, span)
+                need = step.rows_added(source, span) if segment.rolling else step.rows_read(source, span)
                 for plane in planes:
                     wanted[plane] = hull(wanted.get(plane, (plane.height, 0)), need)
         return rows, wanted

@@ -13,6 +13,7 @@ from hao.compiler.emit import Emitted, emit
 from hao.compiler.layout import place
 from hao.compiler.ops import Lowered
 from hao.compiler.plan import Plan, Segment, make_plan
+from hao.compiler.rolling import rolled
 from hao.compiler.timing import schedule
 from hao.compiler.tune import moved, ordered, overlapped, spilled
 from hao.engine.config import EngineConfig
@@ -23,6 +24,12 @@ _LONGEST = 10
 _FACTORS = (2, 3, 4)
 _MOVES = 12
 """Orders tried in search of a better one."""
+_ROLLS, _REACH = 40, 3
+"""Rolling segments tried, and how many of the segments behind a striped one they may take in."""
+_ROLL_PIXELS = 2048
+"""Pixels of the largest map below which rolling is not tried: stripes would be too short to gain anything."""
+_ROLL_ROWS = (4, 2, 1, 8)
+"""Rows of a rolling segment's last result in a stripe."""
 _ATTEMPTS, _FEWER = 400, 80
 """Trials for plans that spill, and for those that need not."""
 
@@ -167,6 +174,41 @@ def _moves(best: _Best, lowered: Lowered, config: EngineConfig) -> None:
                 break
 
 
+def _rolls(plan: Plan) -> Iterator[tuple[int, int, int]]:
+    """Rolling segments worth a trial, as start, stop and stripes: striped ones and what follows them, large maps first."""
+    def pixels(segment: Segment) -> int:
+        return max(s.op.output.height * s.op.output.width for s in plan.steps[segment.start : segment.stop])
+
+    striped = [s for s in plan.segments if s.stripes > 1 and not s.rolling and pixels(s) >= _ROLL_PIXELS]
+    for segment in sorted(striped, key=pixels, reverse=True):
+        stops = sorted(s.stop for s in plan.segments if s.stop >= segment.stop)[:_REACH]
+        for stop in stops:
+            height = plan.steps[stop - 1].op.output.height
+            for rows in _ROLL_ROWS:
+                if rows < height and stop - segment.start > 1:
+                    yield segment.start, stop, -(-height // rows)
+
+
+def _roll(best: _Best, config: EngineConfig) -> None:
+    """Let striped segments roll where that helps."""
+    assert best.plan is not None
+    taken: list[tuple[int, int]] = []
+    left = _ROLLS
+    for start, stop, stripes in _rolls(best.plan):
+        if left <= 0:
+            return
+        base = best.plan
+        if any(start < b and a < stop and (a, b) != (start, stop) and a != start for a, b in taken):
+            continue
+        trial = rolled(base, start, stop, stripes)
+        if trial is None:
+            continue
+        left -= 1
+        emitted, failure = _attempt(trial, config)
+        if failure is None and spread(emitted.drafts, config) is None and best.offer(trial, emitted):
+            taken.append((start, stop))
+
+
 def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
     """Find the plan with the fewest estimated cycles among those that fit.
 
@@ -189,6 +231,7 @@ def fit(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
         assert refused is not None
         raise refused
     _moves(best, lowered, config)
+    _roll(best, config)
     emitted = emit(best.plan, config)
     spread(emitted.drafts, config)
     return best.plan, emitted

@@ -38,25 +38,29 @@ class Schedule:
     busy: dict[Unit, int]
 
 
-def _dense_cycles(i: Instruction, config: EngineConfig) -> int:
-    pixels = (i["y1"] - i["y0"]) * i["out_w"]
+def dense_walk(pixels: int, tiles: int, stride: int, bits: int, config: EngineConfig) -> int:
+    """Cycles of one DENSE block over ``pixels`` outputs and ``tiles`` weight tiles (taps times input planes)."""
     groups = -(-pixels // config.px)
     halves = LANES // config.po
-    tile = TILE_WORDS[8 if i["w8"] else 4] // halves
+    words = TILE_WORDS[bits] // halves
     # two pixels an even distance apart lie in one bank
-    clash = 2 if config.px == 2 and i["stride"] % 2 == 0 else 1
-    tiles = i["kernel"] ** 2 * i["n_in"] * halves
+    clash = 2 if config.px == 2 and stride % 2 == 0 else 1
     total = 0
     for count, group in ((groups // _CHUNK, _CHUNK), (1, groups % _CHUNK)):
-        walk = max(group * clash * (LANES // config.pi), tile) * tiles
+        walk = max(group * clash * (LANES // config.pi), words) * tiles * halves
         total += count * max(walk, group * config.px) if group else 0
     return total
+
+
+def _dense_cycles(i: Instruction, config: EngineConfig) -> int:
+    pixels = (i["y1"] - i["y0"]) * i["out_w"]
+    return dense_walk(pixels, i["kernel"] ** 2 * i["n_in"], i["stride"], 8 if i["w8"] else 4, config)
 
 
 def occupancy(i: Instruction, config: EngineConfig) -> int:
     """Cycles for which an instruction keeps its unit, operands and memory permitting."""
     if i.opcode in (Opcode.LOAD, Opcode.STORE):
-        return i["length"]
+        return i["length"] * 5 // 4  # DRAM sustains about four words in five cycles
     if i.opcode is Opcode.END:
         return 0
     pixels = (i["y1"] - i["y0"]) * i["out_w"]

@@ -16,18 +16,19 @@ from hao.compiler.executor import Executor
 from hao.compiler.layout import EVERY_MAP, place
 from hao.compiler.ops import Lowered
 from hao.compiler.plan import Plan, Segment, make_plan
+from hao.compiler.rolling import rolled
 from hao.compiler.timing import occupancy, schedule
 from hao.compiler.tune import ordered
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.engine.isa import Opcode
 from hao.errors import CompileError
-from hao.ir.builder import random_image
+from hao.ir.builder import RandomBuilder, random_image
 from hao.ir.random_graph import random_graph
 from hao.ir.reference import execute
 from hao.models.integer_codenet import random_codenet
 
 
-def random_planner(seed: int, spills: float) -> Callable[[Lowered, EngineConfig], tuple[Plan, Emitted]]:
+def random_planner(seed: int, spills: float, rolls: float = 0.0) -> Callable[[Lowered, EngineConfig], tuple[Plan, Emitted]]:
     """A planner that draws everything that a plan may choose."""
 
     def planner(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
@@ -44,6 +45,9 @@ def random_planner(seed: int, spills: float) -> Callable[[Lowered, EngineConfig]
             segments.append(Segment(start, stop, int(rng.choice([1, 2, 3, 4, 7, 16]))))
         spilled = {p for p in layout.planes if plan.spillable(p, segments) and rng.random() < spills}
         plan = replace(plan, segments=segments, spilled=spilled)
+        for segment in segments:
+            if rolls and segment.stop - segment.start > 1 and rng.random() < rolls:
+                plan = rolled(plan, segment.start, segment.stop, segment.stripes) or plan
         emitted = emit(plan, config)
         failure = (spread if rng.integers(2) else pack)(emitted.drafts, config)
         if failure is not None:
@@ -78,6 +82,58 @@ def test_random_plans_compute_the_same(config: EngineConfig, spills: float) -> N
     assert compared > 50_000
     assert refused <= 2
     assert (stored > 0) == (spills > 0)
+
+
+@pytest.mark.parametrize("config", CI_CONFIGS.values(), ids=CI_CONFIGS.keys())
+@pytest.mark.parametrize("spills", [0.0, 0.4])
+def test_rolling_plans_compute_the_same(config: EngineConfig, spills: float) -> None:
+    """Segments whose window slices live through their stripes; networks taller than a stripe, spills and lags included."""
+    compared = rolling = kept = 0
+    for seed in range(100, 112):
+        graph = random_graph(seed, 12, max_size=24)
+        try:
+            done = compile_in_full(graph, config, random_planner(seed, spills, 0.9))
+        except CompileError:
+            continue
+        image = done.image
+        picture = random_image(graph.nodes[0].shape, np.random.default_rng(seed))
+        executor = Executor(config, image.regions(image.pack_input(picture)), check=True, garbage=seed)
+        taps = executor.run_image(image.manifest.program_offset, image.manifest.program_count)
+        result = image.trace.compare(taps, execute(done.graph, picture))
+        result.require_equal()
+        compared += result.compared
+        rolling += sum(s.rolling and s.stripes > 1 for s in done.plan.segments)
+        kept += len(done.plan.kept)
+    assert compared > 30_000
+    assert rolling >= 5
+    assert kept > 0
+
+
+def test_a_rolling_segment_computes_no_row_twice() -> None:
+    """Every result word appears once in the taps, which is not so for the same steps in plain stripes."""
+    build = RandomBuilder(np.random.default_rng(1), (3, 48, 40), (9, 8, 7))
+    at = build.conv("stem", "image", 24, 3, stride=1, pad=1, weight_bits=8)
+    at = build.depthwise("deep", at, weight_bits=8)
+    at = build.conv("point", at, 40, weight_bits=8)
+    at = build.depthwise("deeper", at, weight_bits=8)
+    graph = build.graph("tower", [build.conv("last", at, 16, weight_bits=8)], {})
+    config = CI_CONFIGS["16x16x2"]
+    words = {}
+    for roll in (False, True):
+
+        def planner(lowered: Lowered, config: EngineConfig, roll: bool = roll) -> tuple[Plan, Emitted]:
+            plan = make_plan(place(lowered), lowered.outputs)
+            whole = Segment(0, len(plan.steps), 12)
+            plan = rolled(plan, 0, len(plan.steps), 12) if roll else replace(plan, segments=[whole])
+            assert plan is not None
+            emitted = emit(plan, config)
+            assert spread(emitted.drafts, config) is None
+            return plan, emitted
+
+        done = compile_in_full(graph, config, planner)
+        words[roll] = sum(entry.count for entry in done.image.trace.entries)
+    blocks = 2 + 2 + 3 + 3 + 1
+    assert words[True] == blocks * 48 * 40 < words[False]
 
 
 def test_edge_colouring_is_proper_and_tight() -> None:
