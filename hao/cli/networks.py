@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from hao.errors import CheckpointError, ModelError
+from hao.errors import CheckpointError, MissingTool, ModelError
 from hao.ir.graph import Graph, Input
 
-RANDOM = ("codenet-1x-a", "codenet-1x-b", "codenet-1x-c", "codenet-2x-d", "codenet-2x-e")
+UNTRAINED = ("mobilenetv2-1.0", "ultranet")
+"""Networks that nobody trained here: their weights are always random, their ranges those of pictures (``hao.train.untrained``)."""
+RANDOM = ("codenet-1x-a", "codenet-1x-b", "codenet-1x-c", "codenet-2x-d", "codenet-2x-e", *UNTRAINED)
 """Networks that exist with random numbers."""
 
 
@@ -53,6 +56,12 @@ def _random(name: str, seed: str) -> Network:
         raise ModelError(f"there are no random numbers for {name!r}", f"random weights exist for {', '.join(RANDOM)}")
     if not seed.isdecimal():
         raise ModelError(f"{seed!r} is not a seed", "give --weights random or --weights random:7")
+    if name in UNTRAINED:
+        if find_spec("torch") is None:
+            raise MissingTool(f"{name} is read from PyTorch, which is not installed", "pip install 'hao[torch]'")
+        from hao.train.untrained import random_network
+
+        return Network(name, random_network(name, int(seed)), "random")
     from hao.models.integer_codenet import random_codenet
 
     return Network(name, random_codenet(name[-1], seed=int(seed)), "random")
@@ -67,7 +76,8 @@ def load_network(name: str, weights: str = "") -> Network:
 
     Args:
         name: a network of the zoo, or of ``RANDOM``.
-        weights: empty for the zoo's, ``random`` or ``random:SEED``, or the path of an integer checkpoint.
+        weights: empty for the zoo's (those of ``UNTRAINED`` are random), ``random`` or ``random:SEED``, or the path of an integer
+            checkpoint.
 
     Raises:
         ModelError: no such network, or it ships without trained weights.
@@ -81,7 +91,7 @@ def load_network(name: str, weights: str = "") -> Network:
         known = ", ".join(dict.fromkeys((*zoo.names(), *RANDOM)))
         raise ModelError(f"there is no network called {name!r}", f"known networks: {known}")
     kind, _, seed = weights.partition(":")
-    if kind == "random":
+    if kind == "random" or (not weights and name in UNTRAINED):
         return _random(name, seed or "0")
     if weights:
         graph = load_graph(Path(weights))

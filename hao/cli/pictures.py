@@ -25,7 +25,7 @@ class Picture:
     """What goes into the network.
 
     Attributes:
-        pixels: ``(size, size, 3)``.
+        pixels: ``(H, W, 3)``.
         caption: one line that says what it is.
         seconds: wall time of decoding and resizing.
     """
@@ -56,15 +56,16 @@ def read_photo(path: Path) -> Pixels:
         raise DataError(f"{path} cannot be read: {error}", "the file is damaged, or of a kind that is not supported") from None
 
 
-def square(pixels: Pixels, size: int) -> Pixels:
-    """The middle square of a picture, resized to ``size``."""
+def middle(pixels: Pixels, height: int, width: int) -> Pixels:
+    """The largest middle part of a picture that has the shape of ``height`` x ``width``, resized to it."""
     from PIL import Image
 
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    crop = Image.fromarray(pixels[top : top + side, left : left + side])
-    return np.asarray(crop.resize((size, size), Image.Resampling.BILINEAR))
+    rows, columns = pixels.shape[:2]
+    zoom = min(rows / height, columns / width)
+    part = max(1, round(height * zoom)), max(1, round(width * zoom))
+    top, left = (rows - part[0]) // 2, (columns - part[1]) // 2
+    crop = Image.fromarray(pixels[top : top + part[0], left : left + part[1]])
+    return np.asarray(crop.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def with_objects(background: Pixels, seed: int) -> Pixels:
@@ -98,12 +99,12 @@ def held_out(network: str, index: int) -> Picture:
     return Picture(pixels, f"held-out picture {index}, labelled {labels[index]}", 0.0)
 
 
-def prepare(path: Path | None, size: int, plain: bool, seed: int) -> Picture:
-    """The picture for a detector of ``size`` x ``size`` pixels.
+def prepare(path: Path | None, size: tuple[int, int], plain: bool, seed: int) -> Picture:
+    """The picture for a network that looks at ``size``, height and width.
 
     Args:
         path: the user's own picture; None for the photograph that ships in a dependency.
-        size: pixels.
+        size: pixels; generated objects need a square.
         plain: leave it as it is; otherwise generated objects are laid onto it.
         seed: of those objects.
 
@@ -113,7 +114,7 @@ def prepare(path: Path | None, size: int, plain: bool, seed: int) -> Picture:
     from hao.data.photos import photo
 
     start = time.perf_counter()
-    pixels = square(photo(DEMO_PHOTO) if path is None else read_photo(path), size)
+    pixels = middle(photo(DEMO_PHOTO) if path is None else read_photo(path), *size)
     seconds = time.perf_counter() - start
     name = DEMO_PHOTO if path is None else path.name
     if plain:

@@ -70,7 +70,7 @@ def _picture(options: Options, network: Network) -> Picture:
     detector = is_detector(network.graph)
     if options.image is None and not detector and network.zoo:
         return held_out(network.zoo, options.scene)
-    return prepare_picture(options.image, network.input.shape[1], options.plain or not detector, options.scene)
+    return prepare_picture(options.image, network.input.shape[1:], options.plain or not detector, options.scene)
 
 
 def _engine_reports(prepared: Prepared, runs: Mapping[str, EngineRun]) -> dict[str, EngineReport]:

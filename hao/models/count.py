@@ -16,7 +16,7 @@ PUBLISHED_GMAC = {"a": 0.29, "b": 0.29, "c": 1.14, "d": 3.54, "e": 3.58}
 
 @dataclass(frozen=True, slots=True)
 class LayerCount:
-    """One convolution: its name, output shape ``(channels, height, width)`` and multiply-accumulates a picture."""
+    """One convolution or linear layer: its name, output shape ``(channels, height, width)`` and multiply-accumulates a picture."""
 
     name: str
     shape: tuple[int, int, int]
@@ -28,8 +28,10 @@ def count_parameters(net: nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def count_macs(net: nn.Module, size: int) -> tuple[LayerCount, ...]:
-    """Every convolution of ``net`` on one ``size`` x ``size`` picture, in order of execution.
+def count_macs(net: nn.Module, size: int | tuple[int, int]) -> tuple[LayerCount, ...]:
+    """Every convolution and linear layer of ``net`` on one picture, in order of execution.
+
+    ``size`` is the picture's side, or its height and width.
 
     A deformable convolution counts as the plain one of its shape, plus its displacement convolution. Nothing is
     computed: shapes alone are propagated.
@@ -37,10 +39,10 @@ def count_macs(net: nn.Module, size: int) -> tuple[LayerCount, ...]:
     found: list[LayerCount] = []
     handles = []
     for name, module in net.named_modules():
-        if isinstance(module, (nn.Conv2d, DeformableDepthwise)):
+        if isinstance(module, (nn.Conv2d, nn.Linear, DeformableDepthwise)):
 
             def hook(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor, name: str = name) -> None:
-                channels, height, width = output.shape[1:]
+                channels, height, width = (*output.shape[1:], 1, 1)[:3]
                 weight = module.weight
                 assert isinstance(weight, Tensor)
                 found.append(LayerCount(name, (channels, height, width), weight.numel() * height * width))
@@ -48,7 +50,8 @@ def count_macs(net: nn.Module, size: int) -> tuple[LayerCount, ...]:
             handles.append(module.register_forward_hook(hook))
     try:
         with torch.inference_mode():
-            net(torch.empty(1, 3, size, size, device=next(net.parameters()).device))
+            height, width = (size, size) if isinstance(size, int) else size
+            net(torch.empty(1, 3, height, width, device=next(net.parameters()).device))
     finally:
         for handle in handles:
             handle.remove()
