@@ -17,6 +17,7 @@ _RUN = 16
 _FETCH_WORDS = 64
 _FETCH_BURST = 16
 _DEPTH_GRANULES = 8
+_NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,28 +173,41 @@ class ReadDma:
         depth = config.max_burst * max(2, config.outstanding)
         self.room = [_FETCH_WORDS, 1 << (depth - 1).bit_length()]
         self.queue: tuple[deque[Burst], deque[Burst]] = (deque(), deque())
+        self.leaving: tuple[deque[tuple[int, int, int]], ...] = (deque(), deque())  # words on their way out: from, how many, pace
         self.drained: Callable[[int], None] | None = None
         self.flights = 0
         self.next = 0
-        self.pumping = False
+        self.planned = _NEVER
 
     def ask(self, now: int, client: int, burst: Burst) -> None:
         """Queue a burst of ``client`` (0 fetch, 1 LOAD)."""
         self.queue[client].append(burst)
         self._plan(now)
 
-    def release(self, now: int, client: int, words: int) -> None:
-        """The client will have taken ``words`` out of its buffer in cycle ``now``."""
-        self.clock.at(now, lambda at: self._released(at, client, words))
+    def release(self, now: int, client: int, words: int, pace: int = 1) -> None:
+        """The client takes ``words`` out of its buffer, one in ``pace`` cycles, the last one in cycle ``now``; told when that is known."""
+        self.leaving[client].append((now - pace * words, words, pace))
+        self._plan(self.clock.now)
 
-    def _released(self, now: int, client: int, words: int) -> None:
-        self.room[client] += words
-        self._plan(now)
+    def _room(self, client: int, now: int, wanted: int) -> int:
+        """The first cycle from ``now`` on with room for ``wanted`` words; -1 where nobody knows yet."""
+        leaving = self.leaving[client]
+        while leaving and leaving[0][0] + leaving[0][1] * leaving[0][2] < now:
+            self.room[client] += leaving.popleft()[1]
+        short = wanted - self.room[client]
+        for start, words, pace in leaving:
+            if short <= 0:
+                break
+            if short <= words:
+                return max(now, start + short * pace + 1)
+            short -= words
+        return now if short <= 0 else -1
 
     def _plan(self, now: int) -> None:
-        if not self.pumping:
-            self.pumping = True
-            self.clock.at(max(now, self.next), self._pump)
+        at = max(now, self.next)
+        if at < self.planned:
+            self.planned = at
+            self.clock.at(at, self._pump)
 
     def _granted(self, at: int, burst: Burst) -> None:
         self.clock.at(at, self._landed)
@@ -204,20 +218,27 @@ class ReadDma:
         self._plan(now + 1)
 
     def _pump(self, now: int) -> None:
-        self.pumping = False
+        if now != self.planned:
+            return  # planned anew for an earlier cycle
+        self.planned = _NEVER
         if self.flights >= self.outstanding:
             return
         for client in (0, 1):
             queue = self.queue[client]
-            if queue and queue[0].beats <= self.room[client]:
-                burst = queue.popleft()
-                self.room[client] -= burst.beats
-                self.flights += 1
-                self.next = now + 1
-
-                self.dram.read(now + 1, burst.beats, burst.offset, lambda at, burst=burst: self._granted(at, burst))  # type: ignore[misc]
-                if client and not queue and self.drained is not None:
-                    self.drained(now)
-                if self.queue[0] or self.queue[1]:
-                    self._plan(now + 1)
+            at = self._room(client, now, queue[0].beats) if queue else -1
+            if at == now:
+                self._issue(now, client)
                 return
+            if at > now:
+                self._plan(at)
+
+    def _issue(self, now: int, client: int) -> None:
+        burst = self.queue[client].popleft()
+        self.room[client] -= burst.beats
+        self.flights += 1
+        self.next = now + 1
+        self.dram.read(now + 1, burst.beats, burst.offset, lambda at: self._granted(at, burst))
+        if client and not self.queue[client] and self.drained is not None:
+            self.drained(now)
+        if self.queue[0] or self.queue[1]:
+            self._plan(now + 1)

@@ -89,6 +89,7 @@ class Rows:
         self.emit_end = 0
         self.pending = self.asked = self.emitting = False
         self.crowd = 0.75 if i["kernel"] == 3 else 0.4
+        self.wide = i["kernel"] == 3 and i["channels"] > 1  # two words a pixel
         self.pixel = 2 if i["kernel"] == 3 else 1
         before, load.rows = load.rows, self
         bits = max((i["y0"] * stride).bit_length(), i["y0"].bit_length())
@@ -134,9 +135,9 @@ class Rows:
 
     def _part(self, at: int, beats: int, last: bool, row: int) -> None:
         end = max(self.fill_end, at + self.l.load_fifo - beats) + 2 * beats
-        end = max(end, at + self.l.load_fifo + 2)
+        end = max(end, at + self.l.load_fifo + 1)
         self.fill_end = end
-        self.load.parts.dma.release(end, 1, beats)
+        self.load.parts.dma.release(end, 1, beats, 2)
         if last:
             self.filled[row] = end
             self._emit()
@@ -168,11 +169,11 @@ class Rows:
         self.out += 1
         self.top = self.out * i["stride"] - i["pad"]
         self.load.busy += i["out_w"] * self.pixel
-        self._request(now)
+        self._request(now + 1)
         if self.out < i["y1"]:
             self._emit()
             return
-        self.over = self.emit_end + (self.l.ldi_out_wide if self.pixel == 2 else self.l.ldi_out)
+        self.over = self.emit_end + (self.l.ldi_out_wide if self.wide else self.l.ldi_out)
         self.load.consumed = self.over
         self.load.parts.queues.done(self.load.unit, self.over + 1)
         if self.next is not None:
