@@ -55,6 +55,9 @@ def detections(graph: Graph, types: Mapping[str, TensorType], outputs: Mapping[s
 
 
 def prediction(graph: Graph, outputs: Mapping[str, Tensor]) -> str:
-    """The class with the highest score; the first one of several equal ones."""
-    scores = outputs[graph.outputs[0]].reshape(-1)
+    """The class with the highest score, the first one of several equal ones; empty where the result is a map and no scores."""
+    scores = outputs[graph.outputs[0]]
+    if scores.shape[1:] != (1, 1):
+        return ""
+    scores = scores.reshape(-1)
     return labels(graph, scores.size)[int(scores.argmax())]

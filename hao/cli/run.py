@@ -18,6 +18,8 @@ from hao.cli.progress import EngineProgress
 from hao.cli.reading import detections, is_detector, prediction
 from hao.cli.tables import print_engines, print_layers, print_summary
 from hao.engine.config import CI_CONFIGS, EngineConfig
+from hao.engine.encode import decode_program
+from hao.engine.isa import INSTRUCTION_BYTES
 from hao.errors import UsageError
 from hao.ir.reference import digest
 from hao.ir.serialize import network_digest
@@ -26,6 +28,8 @@ from hao.report.layers import layer_rows, macs
 from hao.report.page import render_page
 from hao.report.pictures import draw_detections, write_bytes
 from hao.report.schema import EngineReport, Report, UnitReport, Weights, write_report, write_text
+from hao.report.stalls import LayerTime, layer_times
+from hao.runtime.csim import RunResult
 from hao.runtime.rtl import RtlResult
 from hao.runtime.session import ENGINES, EngineRun, Prepared, prepare, run_engines
 from hao.runtime.timing import DramTiming
@@ -91,6 +95,16 @@ def _engine_reports(prepared: Prepared, runs: Mapping[str, EngineRun]) -> dict[s
     return reports
 
 
+def _spent(prepared: Prepared, result: RunResult | None) -> dict[str, LayerTime]:
+    """Work and stalls of every tensor, where the RTL ran."""
+    if not isinstance(result, RtlResult) or result.events is None:
+        return {}
+    image = prepared.image
+    first, count = image.manifest.program_offset, image.manifest.program_count
+    program = decode_program(image.dram[first : first + count * INSTRUCTION_BYTES])
+    return layer_times(program, image.trace, result.events, image.config)
+
+
 def make_report(
     options: Options, network: Network, board: Board, picture: str, prepared: Prepared, runs: Mapping[str, EngineRun]
 ) -> Report:
@@ -117,7 +131,9 @@ def make_report(
         read_bytes=None if counters is None else counters.read_beats * _BEAT_BYTES,
         write_bytes=None if counters is None else counters.write_beats * _BEAT_BYTES,
         engines=_engine_reports(prepared, runs),
-        layers=layer_rows(prepared.graph, types, [run.verdict for run in runs.values()], times, config.macs_per_cycle),
+        layers=layer_rows(
+            prepared.graph, types, [run.verdict for run in runs.values()], times, config.macs_per_cycle, _spent(prepared, rtl)
+        ),
         units={} if counters is None else {
             name: UnitReport(count=unit.count, busy=unit.busy, wait_dep=unit.wait_dep, stall=unit.stall)
             for name, unit in counters.units.items()

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from hao.report.schema import LayerReport, Report
 
-_PLAIN_WIDTH = 132
+_PLAIN_WIDTH = 160
 _RIGHT = ("shape", "bits", "compared", "cycles", "lane use", "seconds", "cycles/s")
 
 
@@ -34,14 +34,22 @@ def _bits(layer: LayerReport) -> str:
     return f"W{layer.weight_bits} {activation}" if layer.weight_bits else activation
 
 
+def _stalls(layer: LayerReport) -> str:
+    """The causes that take more than a twentieth of the unit's time, in percent of it."""
+    total = layer.unit_cycles
+    shown = sorted(((cycles, cause) for cause, cycles in layer.stalls.items() if cycles * 20 > total), reverse=True)
+    return ", ".join(f"{cause} {100 * cycles // total}" for cycles, cause in shown)
+
+
 def print_layers(console: Console, report: Report) -> None:
-    """One row a computed tensor: shape, bits, equality, cycles, lane use."""
-    table = _table("Layers", "tensor", "operator", "shape", "bits", "equality", "compared", "cycles", "lane use")
+    """One row a computed tensor: shape, bits, equality, cycles, lane use, and what its unit waited for in percent of its time."""
+    table = _table("Layers", "tensor", "operator", "shape", "bits", "equality", "compared", "cycles", "lane use", "stalls")
     for layer in report.layers:
         shape = "x".join(map(str, layer.shape))
         use = "" if layer.lane_use is None else f"{100 * layer.lane_use:.0f} %"
         cycles = f"{layer.cycles:,}" if layer.cycles else ""
-        table.add_row(layer.name, layer.operator, shape, _bits(layer), _equality(layer.equal), f"{layer.compared:,}", cycles, use)
+        row = (layer.name, layer.operator, shape, _bits(layer), _equality(layer.equal), f"{layer.compared:,}", cycles, use)
+        table.add_row(*row, _stalls(layer))
     console.print(table)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from hao.ir.graph import Conv, DeformConv, Graph, Node, TensorType
 from hao.report.schema import LayerReport
+from hao.report.stalls import LayerTime
 from hao.runtime.verdict import Interval, Verdict
 
 
@@ -31,7 +32,12 @@ def operator_name(node: Node) -> str:
 
 
 def layer_rows(
-    graph: Graph, types: Mapping[str, TensorType], verdicts: Sequence[Verdict], times: Mapping[str, Interval], macs_per_cycle: int
+    graph: Graph,
+    types: Mapping[str, TensorType],
+    verdicts: Sequence[Verdict],
+    times: Mapping[str, Interval],
+    macs_per_cycle: int,
+    spent: Mapping[str, LayerTime],
 ) -> tuple[LayerReport, ...]:
     """One row a tensor that some engine was compared in, in graph order.
 
@@ -41,6 +47,7 @@ def layer_rows(
         verdicts: one an engine.
         times: intervals of the RTL's results, of the tensors that have any.
         macs_per_cycle: of the dense core.
+        spent: work and stalls of the RTL's units, of the tensors that have any.
     """
     by_name = [{layer.tensor: layer for layer in verdict.layers.layers} for verdict in verdicts]
     rows: list[LayerReport] = []
@@ -54,6 +61,7 @@ def layer_rows(
         span = time.last - time.first + 1 if time else 0
         finished = max(finished, time.last) if time else finished
         dense = isinstance(node, Conv) and node.groups == 1
+        unit = spent.get(node.name, LayerTime(stalls={}))
         rows.append(
             LayerReport(
                 name=node.name,
@@ -68,6 +76,9 @@ def layer_rows(
                 cycles=cycles,
                 span=span,
                 lane_use=work / (max(cycles, span) * macs_per_cycle) if span and dense else None,
+                unit_cycles=unit.total,
+                compute=unit.compute,
+                stalls=unit.stalls,
             )
         )
     return tuple(rows)

@@ -46,6 +46,8 @@ class LayerReport(_Frozen):
     ``compared`` counts values over all engines held against the reference. ``cycles`` is from the last result of the layers before
     to its own last result, so that layers sum to at most the frame; ``span`` is from its first result to its last. ``lane_use``
     is its multiply-accumulates over the longer of both and the dense core's width; None where the dense core has no part in it.
+    ``unit_cycles`` is the time between completions of the unit that computes it, the sum of ``compute`` and of ``stalls`` by cause
+    (:mod:`hao.report.stalls`); layers that share a unit's time do not overlap in it.
     """
 
     name: str
@@ -60,6 +62,9 @@ class LayerReport(_Frozen):
     cycles: int = Field(default=0, ge=0)
     span: int = Field(default=0, ge=0)
     lane_use: float | None = None
+    unit_cycles: int = Field(default=0, ge=0)
+    compute: int = Field(default=0, ge=0)
+    stalls: dict[str, int] = Field(default_factory=dict)
 
 
 class UnitReport(_Frozen):

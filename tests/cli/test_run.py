@@ -13,12 +13,13 @@ from PIL import Image
 
 from hao.cli import run as run_module
 from hao.cli.main import invoke
-from hao.cli.pictures import DEMO_PHOTO, prepare, read_photo, square
+from hao.cli.pictures import DEMO_PHOTO, middle, prepare, read_photo
 from hao.ir.reference import digest, execute
 from hao.models import zoo
 from hao.report.page import render_page
 from hao.report.pictures import draw_detections
 from hao.report.schema import DetectionReport, Report, read_report
+from hao.report.stalls import CAUSES
 from hao.runtime.verdict import judge
 
 
@@ -56,6 +57,17 @@ def test_cycles_are_the_rtls_and_layers_fit_into_them(written: Path) -> None:
     assert report.units["DENSE"].count > 0
     assert report.host_ms > 0
     assert report.weights.kind == "trained"
+
+
+def test_every_cycle_of_a_layers_unit_has_a_cause(written: Path) -> None:
+    report = read_report(written / "report.json")
+    assert report.cycles is not None
+    for layer in report.layers:
+        assert layer.unit_cycles == layer.compute + sum(layer.stalls.values()) > 0, layer.name
+        assert set(layer.stalls) == set(CAUSES)
+    dense = [layer for layer in report.layers if layer.operator.startswith("conv")]
+    assert 0 < sum(layer.unit_cycles for layer in dense) <= report.cycles
+    assert sum(layer.stalls["weights"] + layer.stalls["dram"] for layer in report.layers) > 0
 
 
 def test_the_page_needs_nothing_beside_it(written: Path) -> None:
@@ -177,7 +189,7 @@ def test_a_user_picture_is_taken_upright_and_square(tmp_path: Path) -> None:
     path = tmp_path / "wide.png"
     Image.fromarray(pixels).save(path)
     assert read_photo(path).shape == (40, 80, 3)
-    assert (square(read_photo(path), 32) == 200).all()
+    assert (middle(read_photo(path), 32, 32) == 200).all()
     turned = Image.fromarray(pixels)
     exif = turned.getexif()
     exif[0x0112] = 6
@@ -186,10 +198,10 @@ def test_a_user_picture_is_taken_upright_and_square(tmp_path: Path) -> None:
 
 
 def test_the_demo_picture_is_the_same_every_time_and_plain_leaves_it_alone() -> None:
-    first, again, other = (prepare(None, 256, False, seed) for seed in (1, 1, 2))
+    first, again, other = (prepare(None, (256, 256), False, seed) for seed in (1, 1, 2))
     assert (first.pixels == again.pixels).all()
     assert (first.pixels != other.pixels).any()
-    plain = prepare(None, 256, True, 1)
+    plain = prepare(None, (256, 256), True, 1)
     assert plain.caption == DEMO_PHOTO
     assert (first.pixels != plain.pixels).any(axis=2).mean() > 0.02
 
