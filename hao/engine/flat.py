@@ -74,6 +74,23 @@ def flatten(image: ProgramImage, scales: Mapping[str, float | None] | None = Non
     return MAGIC + struct.pack("<2I", HEADER_BYTES + len(records), zlib.crc32(body)) + body
 
 
+def read_scales(data: bytes) -> dict[str, float]:
+    """The scales of the outputs of a flat image, by their names in its order; 0 where unknown.
+
+    Raises:
+        ImageFormatError: it is no flat image, or damaged.
+    """
+    if len(data) < HEADER_BYTES or data[:8] != MAGIC or zlib.crc32(data[16:]) != struct.unpack_from("<I", data, 12)[0]:
+        raise ImageFormatError("this is no flat image, or it is damaged", "hao compile --flat writes one")
+    scales: dict[str, float] = {}
+    at = HEADER_BYTES
+    for _ in range(struct.unpack_from("<I", data, 88)[0]):
+        name = data[at + 8 : at + 8 + _NAME_BYTES].rstrip(b"\0").decode("ascii")
+        scales[name] = struct.unpack_from("<d", data, at + 96)[0]
+        at += struct.unpack_from("<I", data, at)[0]
+    return scales
+
+
 def write_flat(image: ProgramImage, path: Path, scales: Mapping[str, float | None] | None = None) -> None:
     """Write ``flatten(image, scales)`` to ``path``.
 

@@ -66,7 +66,7 @@ class Driver:
     def __init__(self, device: Device, timeout_cycles: int = DEFAULT_TIMEOUT_CYCLES, wait: Wait | None = None) -> None:
         self.device = device
         self.wait = wait or (Wait.INTERRUPT if device.interrupts else Wait.POLL)
-        self._timeout = timeout_cycles
+        self.timeout_cycles = timeout_cycles
         self._residents: list[Resident] = []
         self._running: Resident | None = None
         magic, version = self._read("MAGIC"), self._read("ISA_VERSION")
@@ -182,7 +182,7 @@ class Driver:
             EngineTimeout, EngineFault, BusError, EngineReset: the frame is lost; the engine is reset.
             SimulationError: the simulation stopped, or the engine does not come out of reset.
         """
-        deadline = self.device.elapsed() + self._timeout
+        deadline = self.device.elapsed() + self.timeout_cycles
         while True:
             left = deadline - self.device.elapsed()
             if left <= 0:
@@ -201,7 +201,7 @@ class Driver:
                 raise EngineReset(message, "the frame is lost; run it again")
 
     def _give_up(self) -> NoReturn:
-        message = f"the engine on {self.device.name} is not done after {self._timeout} cycles: {self._position()}"
+        message = f"the engine on {self.device.name} is not done after {self.timeout_cycles} cycles: {self._position()}"
         try:
             self.soft_reset()
         except SimulationError as error:

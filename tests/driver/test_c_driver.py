@@ -14,7 +14,7 @@ from hao.boards import load_board
 from hao.codegen.c_driver import DECODE_STRIDE, PLATFORMS, plan_c_driver, render_driver
 from hao.compiler.compile import compile_in_full
 from hao.engine.config import CI_CONFIGS, ULTRA96
-from hao.engine.flat import flatten
+from hao.engine.flat import flatten, read_scales
 from hao.engine.regs import MAGIC, OFFSETS, REGISTERS
 from hao.errors import ImageFormatError
 from hao.ir.reference import execute
@@ -150,6 +150,14 @@ def test_a_flat_image_is_checked_before_anything_is_read_of_it(decoder: Path, tm
         assert done.returncode in (0, 1), f"trial {trial} ended with {done.returncode}"
         refused += bool(done.stderr)
     assert refused > 30
+
+
+def test_scales_are_read_back() -> None:
+    data = detector_image(3, 8)
+    assert read_scales(data) == dict(zip(("heat", "size", "offset"), SCALES, strict=True))
+    for bad in (data[:-1], b"x" + data[1:], data[:40]):
+        with pytest.raises(ImageFormatError, match="no flat image"):
+            read_scales(bad)
 
 
 def test_more_outputs_than_the_format_holds_are_refused() -> None:

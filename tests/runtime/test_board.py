@@ -138,10 +138,10 @@ def meddle(simulated: SimulatedBoard, change: Callable[[int, int], int]) -> pyte
 def test_a_time_out_names_the_position_and_the_next_frame_is_right(simulated: SimulatedBoard) -> None:
     board = Board(simulated)
     network = board.load(digits())
-    board.driver._timeout = 500
+    board.driver.timeout_cycles = 500
     with pytest.raises(EngineTimeout, match=r"not done after 500 cycles: status 1, \d+ instructions, completed: LOAD \d+"):
         network.run(pictures(1)[0])
-    board.driver._timeout = 1_000_000
+    board.driver.timeout_cycles = 1_000_000
     assert right(network)
 
 
