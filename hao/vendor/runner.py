@@ -125,7 +125,7 @@ def run_tool(job: Job, listen: Listener = lambda _step, _detail: None) -> list[s
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        raise MissingTool(f"{job.command[0]} cannot be started: {error.strerror}", "is it executable, and all that it needs installed?") from error
+        raise MissingTool(f"{job.command[0]} cannot be started: {error.strerror}", "is it a program, and executable?") from error
     with process:
         try:
             lines = _follow(process, job, listen)
