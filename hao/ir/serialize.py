@@ -148,6 +148,8 @@ def _encode(graph: Graph) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
             else:
                 row[item.name] = list(value) if isinstance(value, tuple) else value
         rows.append(row)
+    # safetensors (0.8) writes the memory of an array as it lies, whatever its strides: only C order comes back as it went.
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     structure = {"format": FORMAT_VERSION, "name": graph.name, "nodes": rows, "outputs": list(graph.outputs), "metadata": graph.metadata}
     return structure, arrays
 

@@ -93,6 +93,8 @@ def main(
     try:
         torch.set_num_threads(threads)
         plan = read_recipe(recipe)
+        if out.resolve() == (folder / f"{plan.name}.safetensors").resolve():
+            raise TrainingError(f"{out} is the checkpoint of this run", "give another place for the integer graph")
         model = trained(plan, initial, folder, data, minutes)
         graph = convert(model, plan.config, plan.name, "trained")
         save_graph(graph, out)

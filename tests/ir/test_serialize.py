@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from hao.errors import CheckpointError, GraphError
-from hao.ir.graph import Graph
+from hao.ir.graph import Conv, DeformConv, Graph
 from hao.ir.random_graph import random_graph, random_image
 from hao.ir.reference import digest, execute, outputs
 from hao.ir.serialize import load_graph, network_digest, pack_nibbles, save_graph, unpack_nibbles
@@ -36,6 +37,19 @@ def test_round_trip(seed: int, tmp_path: Path) -> None:
     first, second = (digest(outputs(item, execute(item, image)).values()) for item in (graph, back))
     assert first == second
     assert network_digest(back) == network_digest(graph)
+
+
+def test_weights_that_lie_channels_last_come_back_in_order(tmp_path: Path) -> None:
+    graph = random_graph(3)
+    nodes = tuple(
+        replace(node, weight=np.ascontiguousarray(node.weight.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
+        if isinstance(node, Conv | DeformConv)
+        else node
+        for node in graph.nodes
+    )
+    assert any(isinstance(node, Conv) and not node.weight.flags.c_contiguous for node in nodes)
+    save_graph(replace(graph, nodes=nodes), tmp_path / "g.safetensors")
+    assert network_digest(load_graph(tmp_path / "g.safetensors")) == network_digest(graph)
 
 
 def test_writing_is_deterministic(tmp_path: Path) -> None:
