@@ -78,6 +78,9 @@ def run_model(program: Sequence[Instruction], config: EngineConfig, board: Board
     constants = latencies()
     machine = Machine(program, config, DramRates.of_board(board), constants, program_offset, constants.refresh_phase)
     machine.run()
+    missing = next((number for number, end in enumerate(machine.completed[:-1]) if end < 0), None)
+    if missing is not None:
+        raise CostError(f"instruction {missing} of the program never completes", "please report it: the cycle model is at fault")
     return machine
 
 

@@ -11,6 +11,8 @@ from hao.cost.walks import Walk, Window, dense_walk
 from hao.engine.encode import Instruction
 from hao.engine.isa import LANES, WORD_BYTES, Destination, DwMode, Opcode
 
+_QUEUE = 2
+"""Accepted DENSE instructions that wait for their way out."""
 _PREFETCH = 8
 """Words of each operand that ADD reads ahead."""
 
@@ -24,13 +26,14 @@ class Dense:
         self.parts, self.l = parts, parts.latencies
         self.pending: tuple[Instruction, int] | None = None
         self.waiting: deque[tuple[Walk, int, int]] = deque()  # accepted, not walking: cycle, destination
-        self.leaving: deque[int] = deque()  # accepted, way out not begun: cycle of acceptance
         self.walking = False
         self.begun = self.walk_end = 0
         self.last = 0.0
-        self.out_planned = False
-        self.out_start = self.drain_end = 0
-        self.ended = self.outs = 0
+        # by instruction: when it was accepted, when its way out begins and when the last result has left the drain buffer
+        self.accepted: list[int] = []
+        self.starts: list[int] = []
+        self.drains: list[int] = []
+        self.left = 0  # instructions whose way out has begun
         self.busy = 0
 
     def take(self, now: int, i: Instruction) -> None:
@@ -39,7 +42,7 @@ class Dense:
         self.parts.clock.at(now + self.l.dense_setup, self._accept)
 
     def _accept(self, now: int) -> None:
-        if self.pending is None or now < self.pending[1] or len(self.leaving) >= 2:
+        if self.pending is None or now < self.pending[1] or len(self.accepted) - self.left >= _QUEUE:
             return
         i, _ = self.pending
         self.pending = None
@@ -47,25 +50,22 @@ class Dense:
         config = self.parts.config
         walk = dense_walk(window, i["n_in"], 8 if i["w8"] else 4, config.pi, config.po, config.px)
         self.waiting.append((walk, now, i["dst"]))
-        self.leaving.append(now)
+        self.accepted.append(now)
         self.parts.queues.free(self.unit, now + 1)
-        self._leave(now)
+        self._leave()
         self._walk(now)
 
-    def _leave(self, now: int) -> None:
-        """Plan when the oldest accepted instruction begins its way out: the one before must have drained."""
-        if not self.leaving or self.out_planned or self.ended != self.outs:
-            return
-        self.out_planned = True
-        self.out_start = max(self.leaving[0] + self.l.dense_params, self.out_start + self.l.dense_params, self.drain_end)
-        self.parts.clock.at(max(now, self.out_start), self._left)
+    def _leave(self) -> None:
+        """Plan when the next accepted instruction begins its way out, once it is known when the one before has drained."""
+        number = len(self.starts)
+        if number < len(self.accepted) and number <= len(self.drains):
+            before = max(self.starts[-1] + self.l.dense_params, self.drains[number - 1]) if number else 0
+            self.starts.append(max(self.accepted[number] + self.l.dense_params, before))
+            self.parts.clock.at(self.starts[-1], self._left)
 
     def _left(self, now: int) -> None:
-        self.leaving.popleft()
-        self.out_planned = False
-        self.outs += 1
+        self.left += 1
         self._accept(now)
-        self._leave(now)
 
     def _walk(self, now: int) -> None:
         if self.walking or not self.waiting:
@@ -79,7 +79,7 @@ class Dense:
     def _begin(self, now: int, walk: Walk, destination: int) -> None:
         self.last, self.begun = walk.last, now
         # results of the instruction before are in the way: the last pass needs room in the drain buffer
-        until = max(self.drain_end, self.out_start) + walk.drained - walk.room
+        until = self.starts[len(self.drains)] + walk.drained - walk.room
         cycles = max(walk.cycles, until - now)
         self.busy += round(walk.cycles)
         words = walk.words / walk.beats if destination == Destination.WINDOW else 0.0
@@ -93,14 +93,13 @@ class Dense:
         stretch = max(1.0, (now - self.begun) / walk.cycles)
         behind = max(walk.behind - walk.last * (stretch - 1), 0.0)
         sums = self.l.dense_sums
-        leaves = max(self.out_start, self.drain_end) + walk.drained
         last, through = now - 1 + sums + walk.late + behind, self.begun + walk.lead * stretch + sums + walk.drained
-        self.drain_end = max(round(last), round(through), leaves)
-        self.parts.queues.done(self.unit, self.drain_end + self.l.dense_out)
+        drained = max(round(last), round(through), self.starts[len(self.drains)] + walk.drained)
+        self.parts.queues.done(self.unit, drained + self.l.dense_out)
         if destination == Destination.FEATURE:
-            self.parts.writes.add(max(self.begun, self.drain_end - walk.cycles), self.drain_end, walk.words)
-        self.ended += 1
-        self._leave(now)
+            self.parts.writes.add(max(self.begun, drained - walk.cycles), drained, walk.words)
+        self.drains.append(drained)
+        self._leave()
         self._walk(now)
 
 
