@@ -10,7 +10,7 @@ from hao.errors import UsageError
 from hao.report.bench import Bench
 from hao.report.estimate import EstimateReport
 from hao.report.schema import Report
-from hao.report.search import SearchReport
+from hao.report.search import BuildReport, SearchReport
 from hao.report.verification import Verification
 from hao.vendor.reports import Implementation
 
@@ -21,6 +21,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "estimate": EstimateReport,
     "implementation": Implementation,
     "search": SearchReport,
+    "build": BuildReport,
 }
 
 

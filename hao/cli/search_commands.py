@@ -41,6 +41,21 @@ def search(
     raise typer.Exit(run_search(options, make_console()))
 
 
+def build(
+    design: Annotated[Path, typer.Argument(help="what hao search --design wrote")],
+    engines: Annotated[str, typer.Option(help="csim, rtl")] = "csim,rtl",
+    synth: Annotated[bool, typer.Option("--synth", help="synthesize it too: half an hour the first time")] = False,
+    out: Annotated[Path | None, typer.Option(help="write the program image here")] = None,
+    json: _Json = None,
+) -> None:
+    """Build a design that a search found and measure it: HLS kernel and RTL against the reference, predicted beside measured."""
+    from hao.cli.build import Options, run_build
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(run_build(Options(design, _names(engines), synth, out, json), make_console()))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command()(search)
+    app.command()(build)

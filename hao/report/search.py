@@ -72,3 +72,30 @@ class SearchReport(_Frozen):
     predicted: Predicted | None = None
     verified: Verified | None = None
     design: Design | None = None
+
+
+class BuiltEngine(_Frozen):
+    """One simulated engine of a built design: equality over ``compared`` values of all tensors."""
+
+    equal: bool
+    compared: int
+    digest: str
+    cycles: int | None
+    seconds: float
+    build_seconds: float
+
+
+class BuildReport(_Frozen):
+    """``hao build``: predicted beside measured. Errors are relative to the measurement; ``modelled_cycles`` is the program-level model."""
+
+    version: Literal[1] = 1
+    network: str
+    board: str
+    engines: dict[str, BuiltEngine]
+    predicted_cycles: float
+    modelled_cycles: int
+    measured_cycles: int | None
+    cycles_error: float | None
+    synthesized: dict[str, float] | None
+    area_error: dict[str, float] | None
+    design: Design

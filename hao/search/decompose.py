@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from hao.search.problem import Answer, Outcome, Problem, Status, frame_cycles
+from hao.search.problem import Answer, Outcome, Problem, Status, damage_of, frame_cycles
 from hao.search.program import Model
 from hao.search.prune import Bound, too_large, undominated_candidates, undominated_choices
 from hao.search.solver import SolverName
@@ -50,6 +50,23 @@ class _Run:
         limits = self.problem.limits
         fits = limits.cycles is None or answer.cycles <= limits.cycles * (1 + _TOLERANCE)
         return fits and (limits.damage is None or answer.damage <= limits.damage * (1 + _TOLERANCE) + 1e-12)
+
+    def attained(self, member: int, bound: Bound, value: float) -> bool:
+        """Whether the fastest path of a candidate is admissible and reaches its bound: its optimum then, without a solver."""
+        found = bound.fastest()
+        if found is None or self.problem.objective != "latency" or self.left() <= 0:
+            return False
+        path, widths = found
+        cycles = frame_cycles(self.problem, self.problem.candidates[member], path, widths)
+        answer = Answer(member, path, widths, cycles, damage_of(self.problem, widths))
+        if not self.admissible(answer):
+            return False
+        if answer.cycles < self.reached():
+            self.best = answer
+        if cycles <= value + _TOLERANCE * max(1.0, cycles):
+            self.say(member, f"solved: {cycles:g} is its optimum, its bound is attained")
+            return True
+        return False
 
     def solve(self, member: int, bound: float) -> None:
         """Solve one candidate to the end, or until time runs out; DRAM constraints are added as they are violated."""
@@ -126,9 +143,11 @@ def search(problem: Problem, seconds: float = 60.0, solver: SolverName = "cbc", 
     for member, by in covered.items():
         run.say(member, f"not better than {slim.candidates[by].name}, whose buffers are as large")
     bounds: dict[int, float] = {}
+    parts: dict[int, Bound] = {}
     for done, member in enumerate(kept):
         progress("bounds", done, len(kept))
-        bounds[member] = Bound(slim, slim.candidates[member]).value()
+        parts[member] = Bound(slim, slim.candidates[member])
+        bounds[member] = parts[member].value()
     solved = bounded = 0
     for done, member in enumerate(sorted(kept, key=lambda m: bounds[m])):
         progress("engines", done, len(kept))
@@ -140,7 +159,8 @@ def search(problem: Problem, seconds: float = 60.0, solver: SolverName = "cbc", 
             bounded += 1
         else:
             solved += 1
-            run.solve(member, bounds[member])
+            if not run.attained(member, parts[member], bounds[member]):
+                run.solve(member, bounds[member])
     counts = {
         "candidates": len(slim.candidates), "fitting": len(fitting), "covered": len(covered), "bounded": bounded, "solved": solved,
         "choices": sum(len(t) for t in problem.tables), "dominated_choices": dropped,

@@ -87,7 +87,7 @@ class Bound:
 
     def __init__(self, problem: Problem, candidate: Candidate) -> None:
         self._problem, self._pace = problem, problem.limits.cycles_per_word
-        widths = problem.open_widths(candidate)
+        widths = self._widths = problem.open_widths(candidate)
         sharing = [0] * len(problem.groups)
         for layer in problem.layers:
             sharing[layer.group] += 1
@@ -101,21 +101,21 @@ class Bound:
         at_step: list[list[int]] = [[] for _ in range(problem.steps)]
         for index, step in enumerate(problem.steps_of(candidate.table)):
             at_step[step].append(index)
-        self._edges: list[list[tuple[int, int, float]]] = [[] for _ in range(problem.steps + 1)]
+        self._edges: list[list[tuple[int, int, float, Choice]]] = [[] for _ in range(problem.steps + 1)]
         for choice in problem.allowed(candidate) if self.open else ():
             held = dict(choice.bits)
             if any(b not in self._share[index] for index, b in held.items()):
                 continue
             inside = [index for step in range(choice.start, choice.stop) for index in at_step[step]]
             damage = sum(self._share[i][held[i]] if i in held else min(self._share[i].values()) for i in inside)
-            self._edges[choice.stop].append((choice.start, choice.cycles, damage))
+            self._edges[choice.stop].append((choice.start, choice.cycles, damage, choice))
 
     def _shortest(self, alpha: float, beta: float) -> tuple[float, float, float]:
         """Smallest ``alpha * cycles + beta * damage`` over all paths, with the cycles and the damage of that path."""
         best: list[tuple[float, float, float]] = [(0.0, 0.0, self._fixed)]
         for node in range(1, self._problem.steps + 1):
             found = (_INFINITY, _INFINITY, _INFINITY)
-            for start, cycles, damage in self._edges[node]:
+            for start, cycles, damage, _ in self._edges[node]:
                 before = best[start]
                 value = before[0] + alpha * cycles + beta * damage
                 if value < found[0]:
@@ -123,6 +123,28 @@ class Bound:
             best.append(found)
         value, cycles_sum, damage_sum = best[-1]
         return value + beta * self._fixed, cycles_sum, damage_sum
+
+    def fastest(self) -> tuple[tuple[Choice, ...], tuple[int, ...]] | None:
+        """The path with the fewest cycles, and the least perturbing widths that it allows; None: there is none, or ties forbid it.
+
+        A point of the space, though limits may exclude it; where it reaches the bound, it is the optimum.
+        """
+        best: list[tuple[float, tuple[Choice, ...]]] = [(0.0, ())]
+        for node in range(1, self._problem.steps + 1):
+            options = [(best[start][0] + cycles, best[start][1], choice) for start, cycles, _, choice in self._edges[node]]
+            cycles, path, last = min(options, key=lambda o: o[0], default=(_INFINITY, (), None))
+            best.append((cycles, (*path, last) if last is not None else ()))
+        if best[-1][0] == _INFINITY:
+            return None
+        held: dict[int, int] = {}
+        for choice in best[-1][1]:
+            for layer, width in choice.bits:
+                if held.setdefault(self._problem.layers[layer].group, width) != width:
+                    return None
+        widths = []
+        for number, (group, free) in enumerate(zip(self._problem.groups, self._widths, strict=True)):
+            widths.append(held.get(number, min(free, key=lambda b, group=group: group.damage[b])))  # type: ignore[misc]
+        return best[-1][1], tuple(widths)
 
     def value(self) -> float:
         """No point of the candidate is better than this; infinity: it has none."""

@@ -99,13 +99,36 @@ def base_name(name: str) -> str:
     return name.removesuffix(".low")
 
 
+@dataclass(slots=True, eq=False)
+class Subgraphs:
+    """Every different subgraph walked so far, and its time on every kind of engine; networks of one family share it."""
+
+    costs: dict[Work, int] = field(default_factory=dict)
+    traces: dict[int, dict[tuple[object, ...], Trace | None]] = field(default_factory=dict)
+    walkers: dict[tuple[int, ...], Walker] = field(default_factory=dict)
+
+
 class Builder:
-    """Builds the tables of one network, and keeps what can be used again."""
+    """Builds the tables of one network.
+
+    Args:
+        graph, board, request: the search.
+        rates: prices of instructions on an engine.
+        progress: told about tables.
+        subgraphs: of earlier searches.
+    """
 
     def __init__(
-        self, graph: Graph, board: Board, request: Request, rates: RatesFor = EngineRates, progress: Progress | None = None
-    ) -> None:  # fmt: skip
+        self,
+        graph: Graph,
+        board: Board,
+        request: Request,
+        rates: RatesFor = EngineRates,
+        progress: Progress | None = None,
+        subgraphs: Subgraphs | None = None,
+    ) -> None:
         self.board, self.request, self._rates, self._progress = board, request, rates, progress
+        self._shared = subgraphs or Subgraphs()
         self.configs = tuple(request.grid.configurations())
         fields = type(self.configs[0]).model_fields
         largest = EngineConfig(**{name: max(getattr(c, name) for c in self.configs) for name in fields})
@@ -115,9 +138,6 @@ class Builder:
         self._options: dict[str, dict[int, float]] = {}
         self._groups: dict[str, int] = {}
         self._offered = 1
-        self._costs: dict[Work, int] = {}
-        self._traces: dict[int, dict[tuple[object, ...], Trace | None]] = {}
-        self._walkers: dict[tuple[int, ...], Walker] = {}
         self._plans: dict[tuple[object, ...], _Mapped] = {}
 
     def holds(self, config: EngineConfig) -> bool:
@@ -181,8 +201,9 @@ class Builder:
 
     def _table(self, mapped: _Mapped, config: EngineConfig) -> tuple[Choice, ...]:
         """Choices of one plan on one kind of engine."""
-        tracer = Tracer(mapped.plan, config.win_depth, self._costs, self._traces.setdefault(config.win_depth, {}))
-        walker = self._walkers.setdefault(compute_key(config), Walker(self._rates(config), self._costs))
+        shared = self._shared
+        tracer = Tracer(mapped.plan, config.win_depth, shared.costs, shared.traces.setdefault(config.win_depth, {}))
+        walker = shared.walkers.setdefault(compute_key(config), Walker(self._rates(config), shared.costs))
         names_of = {number: name for name, number in self._groups.items()}
         stored = {layer.name: [STORED[w] for w in self._options[names_of[layer.group]]] for layer in mapped.layers}
         index = {layer.name: n for n, layer in enumerate(mapped.layers)}
@@ -251,7 +272,7 @@ class Builder:
         return {
             **{f"grid_{name}": count for name, count in self.request.grid.factors().items()},
             "grid": len(self.configs), "holding": len(holding), "orders": len(self.request.orders), "tables": len(problem.tables),
-            "unique_segments": sum(len(known) for known in self._traces.values()),
+            "unique_segments": sum(len(known) for known in self._shared.traces.values()),
             "bit_settings_offered": self._offered, "bit_settings": open_widths,
         }  # fmt: skip
 

@@ -11,7 +11,10 @@ from hao.boards import board_names, load_board, read_board
 from hao.errors import BoardError
 from hao.resources import shared
 
-FAMILY = ("aup-zu3", "kv260", "pynq-z2", "ultra96v1", "ultra96v2", "zcu102", "zcu104")
+FAMILY = (
+    "aup-zu3", "kv260", "pynq-z2", "slice-16", "slice-2", "slice-3-4", "slice-4", "slice-5-8", "slice-8", "ultra96v1", "ultra96v2",
+    "zcu102", "zcu104",
+)  # fmt: skip
 ZU3EG = ("aup-zu3", "ultra96v1", "ultra96v2")
 
 

@@ -1,0 +1,90 @@
+"""The hardware half of the architecture search: the best engine of a member of the family, solved exactly, in a fraction of a second."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from hao.boards import Board
+from hao.engine.config import EngineConfig
+from hao.errors import SearchError
+from hao.ir.builder import RandomBuilder
+from hao.ir.graph import Graph
+from hao.models.searchable import Architecture, Operator
+from hao.search.decompose import search
+from hao.search.engines import Grid
+from hao.search.problem import Outcome
+from hao.search.solver import SolverName
+from hao.search.space import Builder, Request, Subgraphs
+
+LOOP_GRID = Grid(fm_words=(1024, 4096), win_depth=(128,), wb_words=(512, 1024), frames=(Grid().frames[0],))
+"""Engines that are solved over inside the loop: all kinds of cores; buffers that hold every member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """The proven optimum of one member: its cycles, engine, and how long it took."""
+
+    cycles: float
+    config: EngineConfig
+    outcome: Outcome
+    seconds: float
+
+
+def _block(build: RandomBuilder, name: str, operator: Operator, at: str, width: int, bits: int) -> str:
+    if operator == "dense":
+        return build.conv(name, at, width, 3, pad=1, weight_bits=bits)
+    if operator == "sep":
+        return build.conv(f"{name}.2", build.depthwise(f"{name}.0", at, weight_bits=bits), width, weight_bits=bits)
+    if operator == "inv":
+        wide = build.conv(f"{name}.body.0", at, 2 * width, weight_bits=bits)
+        deep = build.depthwise(f"{name}.body.3", wide, weight_bits=bits, signed=False)
+        return build.add(f"{name}.add", at, build.conv(f"{name}.body.6", deep, width, weight_bits=bits, signed=True), relu=True)
+    if operator == "deform":
+        moved = build.deform(f"{name}.body.conv", at, (0, 3), weight_bits=bits)
+        return build.add(f"{name}.add", at, build.conv(f"{name}.body.conv_channel", moved, width, weight_bits=bits, signed=True), relu=True)
+    return at
+
+
+def graph_of(member: Architecture, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 10) -> Graph:
+    """The member as an integer graph with random numbers: all that its time depends on."""
+    build = RandomBuilder(np.random.default_rng(0), shape, (0,) * shape[0])
+    at = build.conv("stem.0", "image", member.width, 3, pad=1, weight_bits=8)
+    at = _block(build, "before", member.blocks[0], at, member.width, member.bits)
+    at = build.max_pool("shrink", at, 2, 2)
+    at = _block(build, "middle", member.blocks[1], at, member.width, member.bits)
+    at = _block(build, "last", member.blocks[2], at, member.width, member.bits)
+    at = build.conv("widen.0", at, 2 * member.width, weight_bits=member.bits)
+    at = build.avg_pool("pool", at)
+    return build.graph(member.name, [build.conv("linear", at, classes, weight_bits=8, signed=True)])
+
+
+class Hardware:
+    """Solves members one after another; subgraphs that were walked once are not walked again.
+
+    Args:
+        board: whose limits hold.
+        grid: the engines.
+    """
+
+    def __init__(self, board: Board, grid: Grid = LOOP_GRID, solver: SolverName = "cbc") -> None:
+        self._board, self._grid, self._solver = board, grid, solver
+        self._subgraphs = Subgraphs()
+
+    def solve(self, member: Architecture, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 10) -> Solved:
+        """The engine with the fewest cycles, its mapping, and the proof.
+
+        Raises:
+            SearchError: no engine of the grid fits the board.
+        """
+        graph = graph_of(member, shape, classes)
+        begun = time.perf_counter()
+        request = Request(grid=self._grid, fixed_widths=True, orders=("graph",))
+        space = Builder(graph, self._board, request, subgraphs=self._subgraphs).build()
+        outcome = search(space.problem, 30.0, self._solver)
+        if outcome.answer is None:
+            raise SearchError(f"{member.name}: no engine of the grid fits {self._board.name}", "hao search says which limit conflicts")
+        config, _ = space.engines[outcome.answer.candidate]
+        return Solved(outcome.answer.cycles, config, outcome, time.perf_counter() - begun)
