@@ -72,7 +72,7 @@ class EngineRates:
         if work.opcode is Opcode.DW:
             return Price(pixels * pace + 1, known.dw_params + known.dw_out_pair + _DISPATCH, 0.0)
         if work.opcode is Opcode.ADD:
-            return Price(2 * pixels * pace, known.dw_setup + known.add_first + known.add_out + _DISPATCH, 1.0 / pace)
+            return Price(2 * pixels * pace, known.dw_setup + known.add_first + known.add_out_pair + _DISPATCH, 1.0 / pace)
         if work.opcode is Opcode.FILL:
             requests = work.rows * -(-(work.width // 2 if work.up else work.width) // config.px)
             return Price(pixels, known.fill_setup + known.fill_out + _DISPATCH, requests / max(pixels, 1))
