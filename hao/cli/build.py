@@ -59,7 +59,7 @@ def _prepared(design: Design) -> tuple[Prepared, int]:
     made = compile_design(network.graph, design.configuration, design.order, design.segments)
     compiled = time.perf_counter()
     shape = network.input.shape
-    picture = held_out(network.zoo, 1) if shape[0] == 1 and network.zoo else prepare(None, shape[1], True, 1)
+    picture = held_out(network.zoo, 1) if shape[0] == 1 and network.zoo else prepare(None, (shape[1], shape[2]), True, 1)
     pixels = to_planes(picture.pixels, shape[0])
     reference = execute(made.graph, pixels)
     model = estimate_cycles(made.assembled.program, design.configuration, load_board(design.board), made.assembled.offset)
