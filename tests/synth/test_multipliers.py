@@ -8,9 +8,13 @@ import pytest
 
 from hao.errors import SimulationError
 from hao.resources import shared
+from hao.synth.area import count
+from hao.synth.sources import Sources
+from hao.synth.yosys import BlockKey, synthesize
 from sim.bench import BENCHES, simulate
 
 RTL = "accel", "rtl"
+LUTS = {"hao_dsp_row": 0, "hao_dw_pair_tap": 0, "hao_requant_dsp": 1, "hao_dsp_quad": 40, "hao_lut_multiplier": 150}
 WITH_DSP = ("hao_dsp_row", "hao_requant_dsp", "hao_dsp_quad", "hao_dw_pair_tap")
 
 
@@ -47,6 +51,16 @@ def test_bounds_are_tight(length: int, weight: int) -> None:
         exhaustive("hao_dsp_row_bench", pairs(weight), Length=length, Weight=weight)
 
 
+def test_two_pixels_of_a_depthwise_tap() -> None:
+    """Four taps of two pixels in a cascade: every operand and weight in one lane, the other one strained."""
+    assert exhaustive("hao_dw_pair_tap_bench", pairs(8), Length=4) == 1
+
+
+def test_five_taps_are_too_many() -> None:
+    with pytest.raises(SimulationError):
+        exhaustive("hao_dw_pair_tap_bench", pairs(8), Length=5)
+
+
 def test_four_products() -> None:
     """Four W4A4 products a DSP, eight in a cascade: all combinations."""
     assert exhaustive("hao_dsp_quad_bench", 24 * 24 * 16 * 16 * 4, Length=8) == 1
@@ -55,6 +69,26 @@ def test_four_products() -> None:
 def test_nine_of_four_products_are_too_many() -> None:
     with pytest.raises(SimulationError, match="tests of cocotb_exhaustive failed"):
         exhaustive("hao_dsp_quad_bench", 24 * 24 * 16 * 16 * 4, Length=9)
+
+
+@pytest.mark.parametrize(
+    ("module", "parameters", "dsp"),
+    [
+        ("hao_dsp_row", (("PO", "4"),), 4),
+        ("hao_dsp_row", (("PO", "4"), ("AWidth", "9"), ("PWidth", "20"), ("Head", "0")), 4),
+        ("hao_dw_pair_tap", (), 1),
+        ("hao_requant_dsp", (), 1),
+        ("hao_dsp_quad", (), 1),
+        ("hao_lut_multiplier", (("BWidth", "4"),), 0),
+        ("hao_lut_multiplier", (("BWidth", "8"),), 0),
+    ],
+)
+def test_synthesis_keeps_the_promised_count(module: str, parameters: tuple[tuple[str, str], ...], dsp: int) -> None:
+    """As many DSPs as promised, next to nothing beside them; no DSP for the multiplier in LUTs, and few LUTs."""
+    area = count(synthesize(Sources.load(), BlockKey(module, parameters)))
+    assert area.dsp == dsp
+    assert area.ff == 0
+    assert area.lut <= LUTS[module]
 
 
 def primitive(module: str, folder: Path, text: str | None = None) -> Path:
