@@ -58,17 +58,22 @@ class Load:
 
     def _copy(self, now: int, i: Instruction) -> None:
         self.parts.queues.free(self.unit, now + 1)
-        words = i["length"]
+        words, before = i["length"], self.rows
         self.busy += words
-        begun: list[int] = []
+
+        def finish(at: int) -> None:
+            """The last word is there: it goes to its memory behind those of the instructions before."""
+            if before is not None and before.over is None:
+                before.behind.append(finish)
+                return
+            begun = max(now + 1, self.consumed + 1) + 1
+            self.consumed = max(at, begun + words - 1)
+            self.parts.queues.done(self.unit, self.consumed + 1)
 
         def part(at: int, beats: int, last: bool) -> None:
-            if not begun:
-                begun.append(max(now + 1, self.consumed + 1) + 1)
             self.parts.dma.release(at + self.l.load_fifo, 1, beats)
             if last:
-                self.consumed = max(at + self.l.load_fifo, begun[0] + words - 1)
-                self.parts.queues.done(self.unit, self.consumed + 1)
+                self.parts.clock.at(at + self.l.load_fifo, finish)
 
         self.request(now, i["dram_offset"] // WORD_BYTES, words, part)
 
@@ -96,6 +101,7 @@ class Rows:
         self.setup = bits + self.l.ldi_setup
         self.base = i["dram_offset"] // WORD_BYTES
         self.next: Rows | None = None
+        self.behind: list[Callable[[int], None]] = []  # copies whose words are there and wait
         self.over: int | None = None
         if before is not None and before.over is None:
             before.next = self
@@ -176,5 +182,7 @@ class Rows:
         self.over = self.emit_end + (self.l.ldi_out_wide if self.wide else self.l.ldi_out)
         self.load.consumed = self.over
         self.load.parts.queues.done(self.load.unit, self.over + 1)
+        for finish in self.behind:
+            finish(self.over)
         if self.next is not None:
             self.next._start(max(self.next.taken + 1, self.over + 1))
