@@ -75,7 +75,7 @@ def layer_rows(
                 equal=all(layer.equal for layer in found),
                 cycles=cycles,
                 span=span,
-                lane_use=work / (max(cycles, span) * macs_per_cycle) if span and dense else None,
+                lane_use=work / ((unit.total or max(cycles, span)) * macs_per_cycle) if span and dense else None,
                 unit_cycles=unit.total,
                 compute=unit.compute,
                 stalls=unit.stalls,

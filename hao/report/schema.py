@@ -45,7 +45,7 @@ class LayerReport(_Frozen):
 
     ``compared`` counts values over all engines held against the reference. ``cycles`` is from the last result of the layers before
     to its own last result, so that layers sum to at most the frame; ``span`` is from its first result to its last. ``lane_use``
-    is its multiply-accumulates over the longer of both and the dense core's width; None where the dense core has no part in it.
+    is its multiply-accumulates over ``unit_cycles`` and the dense core's width; None where the dense core has no part in it.
     ``unit_cycles`` is the time between completions of the unit that computes it, the sum of ``compute`` and of ``stalls`` by cause
     (:mod:`hao.report.stalls`); layers that share a unit's time do not overlap in it.
     """
