@@ -43,7 +43,9 @@ def before_install(tests: bool) -> int:
 
 def doctor() -> int:
     """Check the system and the installed packages; return the exit code."""
-    return report([*system_checks(), *package_checks()], quiet=False)
+    from hao.vendor.tools import vendor_checks
+
+    return report([*system_checks(), *package_checks(), *vendor_checks()], quiet=False)
 
 
 if __name__ == "__main__":

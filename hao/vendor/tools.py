@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hao.errors import MissingTool
+from hao.toolchain import Check
 
 OLDEST = (2020, 1)
 """Oldest version that knows every command of the generated scripts, by its documentation."""
@@ -78,6 +79,17 @@ def find_tool(name: str, environment: Mapping[str, str] | None = None, roots: tu
         if path.is_file() and os.access(path, os.X_OK):
             return Tool(name, path, probe_version(path, variables))
     return None
+
+
+def vendor_checks() -> list[Check]:
+    """What ``hao doctor`` says of the vendor's tools: where they are and their versions; none is needed for anything but bitstreams."""
+    vivado, classic, unified = find_tool("vivado"), find_tool("vitis_hls"), find_tool("vitis-run")
+    checks = []
+    for name, tool in (("Vivado", vivado), ("Vitis HLS", classic or unified)):
+        detail = "absent" if tool is None else f"{tool.path}, version {'.'.join(map(str, tool.version))}"
+        mend = "" if tool is not None else "install Vivado and Vitis, or take an archive to them: hao bitstream DESIGN --archive FILE"
+        checks.append(Check(name, tool is not None, detail, mend, "bitstreams (optional)"))
+    return checks
 
 
 def require_version(tool: Tool) -> Tool:

@@ -22,7 +22,7 @@ from hao.errors import LicenceError, MissingTool, TimingError, UsageError, Vendo
 from hao.vendor.archive import archive_files, write_archive
 from hao.vendor.messages import MEANINGS, first_error, meaning
 from hao.vendor.reports import read_reports
-from hao.vendor.tools import find_tool, require_version
+from hao.vendor.tools import find_tool, require_version, vendor_checks
 
 FAKE = Path(__file__).with_name("fake_tool.py")
 UNIFIED = ("v++", "vitis-run")
@@ -265,6 +265,15 @@ def test_tools_are_found_by_path_variable_and_place(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match=r"is version 2019\.2"):
         require_version(on_path)
     assert find_tool("vivado", base, (str(tmp_path / "nowhere"),)) is None
+
+
+def test_the_doctor_says_where_they_are(tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert {check.found for check in vendor_checks()} == {False}
+    install(tools, "vivado", "vitis-run")
+    assert invoke(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert f"ok    Vivado                   {tools / 'vivado'}, version 2023.2  [bitstreams (optional)]" in said
+    assert "Vitis HLS" in said
 
 
 def test_echoes_are_not_the_first_error() -> None:
