@@ -1,0 +1,64 @@
+"""What is proven: one checker of ``accel/formal`` with the values of its parameters each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+NO_PARAMETERS: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One proof.
+
+    Attributes:
+        checker: module of ``accel/formal``, which instantiates the module under proof and names every property.
+        parameters: of the checker.
+        seconds: limit of the proof; beyond it the task is undecided, which is a failure.
+        nightly: too long for continuous integration.
+        about: what the checker holds the module to, for the list of what is proven.
+    """
+
+    checker: str
+    parameters: Mapping[str, int] = field(default_factory=lambda: NO_PARAMETERS)
+    seconds: int = 60
+    nightly: bool = False
+
+    @property
+    def module(self) -> str:
+        """The module under proof."""
+        return self.checker.replace("formal_", "hao_", 1)
+
+    @property
+    def name(self) -> str:
+        """Readable and unique, ``hao_fifo(Depth=1)``."""
+        inner = ", ".join(f"{key}={value}" for key, value in self.parameters.items())
+        return f"{self.module}({inner})" if inner else self.module
+
+
+TASKS: tuple[Task, ...] = (
+    Task("formal_fifo", {"Depth": 1, "FallThrough": 0}),
+    Task("formal_fifo", {"Depth": 2, "FallThrough": 0}),
+    Task("formal_fifo", {"Depth": 3, "FallThrough": 1}),
+    Task("formal_fifo", {"Depth": 4, "FallThrough": 0}),
+    Task("formal_fifo_ram", {"Depth": 2}),
+    Task("formal_fifo_ram", {"Depth": 4}),
+    Task("formal_burst", {"MaxBurst": 4}),
+    Task("formal_burst", {"MaxBurst": 64}),
+    Task("formal_burst", {"MaxBurst": 256}),
+    Task("formal_counters"),
+    Task("formal_control"),
+    Task("formal_regs"),
+    Task("formal_fetch"),
+    Task("formal_issue", {"QueueDepth": 3}),
+    Task("formal_store"),
+    Task("formal_feature_memory", {"PX": 1}),
+    Task("formal_feature_memory", {"PX": 2}),
+    Task("formal_read_dma", {"MaxBurst": 4, "Outstanding": 2}),
+    Task("formal_write_dma", {"MaxBurst": 4, "Outstanding": 2}),
+    Task("formal_read_dma", {"MaxBurst": 4, "Outstanding": 2, "Fair": 1}),
+    Task("formal_write_dma", {"MaxBurst": 4, "Outstanding": 2, "Fair": 1}),
+)
+"""Everything that is proven."""

@@ -1,0 +1,95 @@
+"""Every property of the list holds for all time, and every fault seeded into the RTL breaks one that names it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hao.formal.prove import Status, checker_text, labels, prove
+from hao.formal.tasks import TASKS, Task
+from hao.resources import shared
+
+FAULTS = {
+    # task, file, text and what it becomes, one of the properties that must fail
+    "overflow": ("hao_fifo(Depth=2, FallThrough=0)", "hao_fifo", "assign in_ready_o  = !full;", "assign in_ready_o  = 1'b1;", "capacity"),
+    "pointer not wrapped": (
+        "hao_fifo(Depth=3, FallThrough=1)", "hao_fifo", "(32'(ptr) == Depth - 1) ? '0 :", "", "pointers_agree",
+    ),
+    "word lost in the stage": ("hao_fifo_ram(Depth=2)", "hao_fifo_ram", "32'(behind_q) != Behind", "1'b1", "output_stage_has_room"),
+    "burst one word too long": (
+        "hao_burst(MaxBurst=64)", "hao_burst", "16'(MaxBurst) - 16'", "16'(MaxBurst + 1) - 16'", "inside_4_kib",
+    ),
+    "last burst unmarked": ("hao_burst(MaxBurst=4)", "hao_burst", "last_q   <= left_next <= 16'(MaxBurst);", "", "last_is_marked"),
+    "stall counted at rest": ("hao_counters", "hao_counters", "if (stall_i[u] && active_i[u])", "if (stall_i[u])", "every_counter_counts"),
+    "dependency off by one": (
+        "hao_issue(QueueDepth=3)", "hao_issue", "difference = count - needed;", "difference = count - needed + 16'd1;", "only_when_reached",
+    ),
+    "halt ignored": ("hao_issue(QueueDepth=3)", "hao_issue", "met_q <= head_valid && met && !halt_i;", "met_q <= head_valid && met;",
+                     "only_when_reached"),
+    "cleared with traffic": ("hao_control", "hao_control", "if (dma_idle_i) state_q <= Clear;", "state_q <= Clear;", "cleared_only_when_idle"),
+    "halt for ever": ("hao_control", "hao_control", "if (active_i == '0) state_q <= Drain;", "if (active_i != '0) state_q <= Drain;",
+                      "halt_is_bounded"),
+    "answer withdrawn": ("hao_regs", "hao_regs", "else if (s_axil_bready) bvalid_q <= 1'b0;", "else bvalid_q <= 1'b0;", "write_answer_is_held"),
+    "end before the units": ("hao_fetch", "hao_fetch", "opcode == OpEnd && units_idle_i;", "opcode == OpEnd;", "end_only_at_rest"),
+    "one word too many on the way": ("hao_store", "hao_store", "rd_req_valid_o = reading_q && credit_q != '0;", "rd_req_valid_o = reading_q;",
+                                     "room_for_every_answer"),
+    "reader starved": ("hao_feature_memory(PX=2)", "hao_feature_memory", "dense_first_q <= !dense_first_q;", "dense_first_q <= 1'b1;",
+                       "store_waits_bounded"),
+    "writer starved": ("hao_feature_memory(PX=1)", "hao_feature_memory",
+                       "bank_grant[b][0] ? 2'd1 : bank_grant[b][1] ? 2'd2 : 2'd0;", "2'd0;", "writer_2_waits_bounded"),
+    "room counted once": ("hao_read_dma(MaxBurst=4, Outstanding=2)", "hao_read_dma", "32'(used_q[c]) + 32'(burst_beats[c])",
+                          "32'(used_q[c])", "fits_1"),
+    "idle too early": ("hao_read_dma(MaxBurst=4, Outstanding=2)", "hao_read_dma", "idle_o    = !arvalid_q && !order_valid;",
+                       "idle_o    = !arvalid_q;", "idle_owes_nothing"),
+    "last beat early": ("hao_write_dma(MaxBurst=4, Outstanding=2)", "hao_write_dma", "wlast_q  <= (sent_q == data_len);",
+                        "wlast_q  <= (sent_q + 8'd1 >= data_len);", "last_where_promised"),
+    "no ready, no wait": ("hao_write_dma(MaxBurst=4, Outstanding=2)", "hao_write_dma", "assign w_free     = !wvalid_q || m_axi_wready;",
+                          "assign w_free     = 1'b1;", "data_is_held"),
+}  # fmt: skip
+ALWAYS = ("burst one word too long", "dependency off by one", "last beat early", "cleared with traffic")
+"""Seen in every run; the others at night."""
+
+
+def task(name: str) -> Task:
+    """The task of a name."""
+    return next(each for each in TASKS if each.name == name)
+
+
+@pytest.mark.parametrize("name", [pytest.param(each.name, marks=pytest.mark.nightly if each.nightly else ()) for each in TASKS])
+def test_holds_for_all_time(name: str) -> None:
+    proof = prove(task(name))
+    assert proof.failed == ()
+    assert proof.status is Status.PROVEN, proof
+    assert proof.properties and proof.reached
+
+
+@pytest.mark.parametrize("fault", [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.nightly) for name in FAULTS])
+def test_broken_property_is_seen(fault: str) -> None:
+    name, module, text, wrong, expected = FAULTS[fault]
+    sound = (shared("accel") / "rtl" / f"{module}.sv").read_text(encoding="utf-8")
+    assert sound.count(text) == 1, f"the text of {fault!r} is not in {module} once"
+    proof = prove(task(name), {f"{module}.sv": sound.replace(text, wrong)})
+    assert proof.status is Status.FAILED, proof
+    assert expected in proof.failed
+
+
+def test_every_checker_is_run_and_listed() -> None:
+    """No checker lies about unused, no label twice, and the page names every module with its number of properties."""
+    files = {path.stem for path in (shared("accel") / "formal").glob("*.sv")}
+    assert files == {each.checker for each in TASKS}
+    page = (shared("accel").parent / "docs" / "trust.md").read_text(encoding="utf-8")
+    for checker in sorted(files):
+        text = checker_text(checker)
+        found = re.findall(r"^\s*(\w+):\s*assert\b", text, re.MULTILINE)
+        assert len(found) == len(set(found)), checker
+        assert "assert property" not in text, "Yosys reads no concurrent assertions"
+        properties, states = labels(text)
+        assert f"| `{checker.replace('formal_', 'hao_')}` | {len(properties)} |" in page, (checker, len(properties), len(states))
+
+
+def test_an_unknown_property_cannot_pass() -> None:
+    """A checker whose only property is false is reported, by both engines: the status is read, not assumed."""
+    wrong = {"hao_ram.sv": "module hao_ram; endmodule\n"}
+    with pytest.raises(Exception, match="Yosys refused"):
+        prove(task("hao_fifo_ram(Depth=2)"), wrong)
