@@ -71,7 +71,9 @@ module formal_fifo #(
 
   // Position of an entry that has `distance` entries before it.
   function automatic logic [31:0] place(logic [31:0] distance);
-    return (32'(u_dut.rd_ptr_q) + distance) % Depth;
+    logic [7:0] sum;
+    sum = 8'(u_dut.rd_ptr_q) + 8'(distance);
+    return 32'(sum >= 8'(Depth) ? sum - 8'(Depth) : sum);
   endfunction
 
   always_comb begin

@@ -94,7 +94,9 @@ module formal_issue
 
   // Position of an entry that has `distance` entries before it.
   function automatic logic [31:0] place(logic [31:0] distance);
-    return (32'(u_dut.u_queue.rd_ptr_q) + distance) % QueueDepth;
+    logic [7:0] sum;
+    sum = 8'(u_dut.u_queue.rd_ptr_q) + 8'(distance);
+    return 32'(sum >= 8'(QueueDepth) ? sum - 8'(QueueDepth) : sum);
   endfunction
 
   always_comb begin

@@ -42,6 +42,7 @@ class Options:
     folder: Path = Path("build/fuzz")
     replay: Path | None = None
     json: Path | None = None
+    minutes: float = 0.0
 
 
 class _Line:
@@ -88,6 +89,7 @@ def _plan(options: Options) -> Plan:
     return Plan(
         options.cases, options.seed, {name: CI_CONFIGS[name] for name in options.configurations}, load_board(options.board),
         options.programs, options.first, options.engines, tuple(map(int, options.stalls)), options.folder, commit(),
+        60 * options.minutes or None,
     )  # fmt: skip
 
 

@@ -139,6 +139,7 @@ def fuzz(
     board: _Board = "ultra96v2",
     out: Annotated[Path, typer.Option(help="folder of the reproducers")] = Path("build/fuzz"),
     replay: Annotated[Path | None, typer.Option(help="run one reproducer instead")] = None,
+    minutes: Annotated[float, typer.Option(help="begin no case after that long; 0: run them all", min=0)] = 0,
     json: _Json = None,
 ) -> None:
     """Run random networks and programs on every engine, compare every value, shrink what fails."""
@@ -149,7 +150,32 @@ def fuzz(
     from hao.fuzz.engines import ENGINES
 
     chosen = (_names(configs) or tuple(CI_CONFIGS), _names(engines) or ENGINES, _names(stall))
-    raise typer.Exit(run_fuzz(Options(cases, programs, seed, first, *chosen, board, out, replay, json), make_console()))
+    raise typer.Exit(run_fuzz(Options(cases, programs, seed, first, *chosen, board, out, replay, json, minutes), make_console()))
+
+
+@app.command()
+def prove(
+    only: Annotated[str, typer.Argument(help="module, such as hao_fifo; all of them when left out")] = "", json: _Json = None
+) -> None:
+    """Prove handshakes, queues, arbiters, counters and bus masters of the RTL for all time."""
+    from hao.cli.prove import prove_all
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(prove_all(only, json, make_console()))
+
+
+@app.command()
+def mutate(
+    targets: Annotated[str, typer.Option(help="of reference, compiler, rtl-control, rtl-data; all when left out")] = "",
+    count: Annotated[int, typer.Option(help="most faults of a target", min=1)] = 40,
+    seed: _Seed = 1,
+    json: _Json = None,
+) -> None:
+    """Put small faults into reference, compiler and RTL, and count how many the tests see."""
+    from hao.cli.mutate import mutate as survey
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(survey(_names(targets), count, seed, json, make_console()))
 
 
 @app.command()

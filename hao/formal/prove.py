@@ -55,6 +55,8 @@ write_blif {name}.blif
 read_aiger {name}.aig
 fold
 orpos
+scleanup
+trim
 scorr
 {engine}
 write_status {name}.status

@@ -32,6 +32,7 @@ class Plan:
         stalls: chances of a stall, of 256, to draw from.
         folder: where reproducers go; None: none are written, and nothing is shrunk.
         commit: of the source tree, for the report.
+        seconds: wall time after which no further case is begun; None: all are run.
     """
 
     cases: int
@@ -44,6 +45,7 @@ class Plan:
     stalls: Sequence[int] = STALLS
     folder: Path | None = None
     commit: str = ""
+    seconds: float | None = None
 
 
 Listener = Callable[[str, int, int, int], None]
@@ -86,6 +88,8 @@ class Campaign:
         for index in range(total):
             self._one(index)
             self._listen("run", index + 1, total, len(self.tally.failures))
+            if plan.seconds is not None and time.perf_counter() - start > plan.seconds:
+                break
         seconds = time.perf_counter() - start
         return self.tally.report(
             version=hao.__version__, commit=plan.commit, seed=plan.seed, first=plan.first, engines=self.fleet.engines, seconds=seconds

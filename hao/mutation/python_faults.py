@@ -91,21 +91,20 @@ def _number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) is int
 
 
+def _skipped(node: ast.AST) -> bool:
+    """What raises, asserts, imports, annotates or documents; refusals too, which the tests of refusals hold."""
+    if isinstance(node, ast.If) and not node.orelse and all(isinstance(inner, ast.Raise) for inner in node.body):
+        return True
+    return isinstance(node, _SKIPPED) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but what raises, asserts, imports, annotates or documents."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, _SKIPPED) or (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)):
-            continue
-        if isinstance(child, ast.FunctionDef):  # annotations and defaults stay; the body is looked at
-            for inner in child.body:
-                if not (isinstance(inner, _SKIPPED) or (isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Constant))):
-                    yield inner
-                    yield from _walk(inner)
-            continue
-        if isinstance(child, ast.If) and all(isinstance(inner, ast.Raise) for inner in child.body) and not child.orelse:
-            continue  # refusals: which networks they let through is what the refusal tests hold
-        yield child
-        yield from _walk(child)
+    """All nodes of function bodies, without those that are skipped; annotations and defaults are no part of a body."""
+    children = node.body if isinstance(node, ast.FunctionDef) else ast.iter_child_nodes(node)
+    for child in children:
+        if not _skipped(child):
+            yield child
+            yield from _walk(child)
 
 
 def python_mutants(file: str, text: str) -> list[Mutant]:
