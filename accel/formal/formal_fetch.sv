@@ -1,7 +1,6 @@
 // hao_fetch: asks for exactly the words of the program, gives each instruction to one queue, holds
-// it until taken, and lets END through only when all units rest. Assumed: words arrive only when
-// asked for; a program has at most 4095 instructions and begins only when the last one is over and nothing is owed; units_idle_i
-// never while an instruction was just dispatched (its queue is not empty then).
+// it until taken, and lets END through only when all units rest. Assumed: a program has at most
+// 4095 instructions and begins only when the last one is over and all its words were asked for.
 module formal_fetch
   import hao_pkg::*;
 (
@@ -30,7 +29,6 @@ module formal_fetch
   logic                 hold_req_q, hold_q, over_q;
   logic [34:0]          wanted_q;  // words of the program not yet asked for
   logic [31:0]          left_q;    // instructions not yet dispatched
-  logic [34:0]          owed_q;    // words asked for and not arrived
 
   hao_fetch u_dut (
     .clk_i,
@@ -61,25 +59,23 @@ module formal_fetch
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {wanted_q, left_q, owed_q, next_q, hold_req_q, hold_q} <= '0;
+      {wanted_q, left_q, next_q, hold_req_q, hold_q} <= '0;
       over_q <= 1'b1;
     end else if (clear_i) begin
-      {wanted_q, left_q, owed_q, next_q, hold_req_q, hold_q} <= '0;
+      {wanted_q, left_q, next_q, hold_req_q, hold_q} <= '0;
       over_q <= 1'b1;
     end else if (begin_i) begin
       wanted_q <= 35'(count_i) * 35'd4;
       left_q   <= count_i;
       next_q   <= {addr_i[39:6], 6'b0};
-      {owed_q, hold_req_q, hold_q, over_q} <= '0;
+      {hold_req_q, hold_q, over_q} <= '0;
     end else begin
       hold_req_q <= req_valid && !req_ready_i;
-      hold_q     <= instr_valid != '0 && !dispatch;
+      hold_q     <= instr_valid != '0 && !dispatch && left_q != '0;
       if (req_valid && req_ready_i) begin
         wanted_q <= wanted_q - 35'(req_words);
         next_q   <= next_q + 40'(req_words) * 40'd16;
       end
-      owed_q <= owed_q + (req_valid && req_ready_i ? 35'(req_words) : '0) -
-                35'(data_valid_i && data_ready);
       if (dispatch) left_q <= left_q - 32'd1;
       if (ends || illegal) over_q <= 1'b1;
     end
@@ -94,17 +90,13 @@ module formal_fetch
 
   always_comb begin
     if (!started_q) assume (!rst_ni);
-    if (data_valid_i) assume (owed_q != '0);
     if (begin_i) assume (over_q && wanted_q == '0 && !clear_i && count_i <= MostInstrs);
     if (rst_ni) begin
       wanted_is_counted:           assert (wanted_q == {1'b0, u_dut.request_left_q, 2'b00});
       left_is_counted:             assert (over_q || left_q == u_dut.left_q);
       over_is_not_running:         assert (over_q == !u_dut.running_q);
       next_is_known:               assert (wanted_q == '0 || next_q == u_dut.request_addr_q);
-      every_word_is_somewhere: assert (over_q || wanted_q + owed_q + 35'(u_dut.words_q) ==
-                                       {1'b0, left_q, 2'b00});
-      within_bounds: assert (left_q <= MostInstrs && wanted_q <= 35'(4 * MostInstrs) &&
-                             owed_q <= 35'(4 * MostInstrs));
+      within_bounds:               assert (wanted_q <= 35'(4 * MostInstrs));
       words_of_one_instruction:    assert (u_dut.words_q <= 3'd4);
       asks_while_words_are_wanted: assert (req_valid == (wanted_q != '0));
       asks_for_whole_instructions: assert (!req_valid || (req_words[1:0] == '0 &&

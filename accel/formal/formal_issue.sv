@@ -21,6 +21,7 @@ module formal_issue
 
   localparam int unsigned LevelBits = $clog2(QueueDepth + 1);
   localparam int unsigned PtrBits   = $clog2(QueueDepth);
+  localparam int unsigned KeyBits   = NumUnits * DepBits + 8;
 
   logic                 started_q = 1'b0;
   logic                 in_ready, out_valid, empty, active, waits, push, take;
@@ -28,7 +29,8 @@ module formal_issue
   logic [InstrBits-1:0] instr;
   logic [LevelBits-1:0] count_q, ahead_q;
   logic [5:0]           flight_q;
-  header_t              header, header_q, held_header_q;
+  header_t              header;
+  logic [KeyBits-1:0]   key, key_q, held_key_q;
 
   hao_issue #(
     .QueueDepth(QueueDepth)
@@ -55,6 +57,14 @@ module formal_issue
     return DepBits'(count - needed) < DepBits'(1 << (DepBits - 1));
   endfunction
 
+  // What is followed of an instruction: opcode and dependency counts.
+  function automatic logic [KeyBits-1:0] key_of(logic [InstrBits-1:0] instruction);
+    header_t h;
+    h = header_t'(instruction);
+    return {h.opcode, h.dep_load, h.dep_dense, h.dep_fill, h.dep_dw, h.dep_store};
+  endfunction
+
+  assign key    = key_of(instr);
   assign push   = in_valid_i && in_ready;
   assign take   = out_valid && out_ready_i;
   assign header = header_t'(instr);
@@ -88,8 +98,8 @@ module formal_issue
   end
 
   always_ff @(posedge clk_i) begin
-    held_header_q <= header;
-    if (!watched_q) header_q <= header_t'(in_instr_i);
+    held_key_q <= key;
+    if (!watched_q) key_q <= key_of(in_instr_i);
   end
 
   // Position of an entry that has `distance` entries before it.
@@ -112,15 +122,15 @@ module formal_issue
       nothing_from_empty:      assert (!out_valid || count_q != '0);
       only_when_reached:       assert (!out_valid || held_q || could_q);
       presented_at_once:       assert (!could_q || out_valid);
-      presented_is_held:       assert (!held_q || (out_valid && header == held_header_q));
+      presented_is_held:       assert (!held_q || (out_valid && key == held_key_q));
       waiting_is_told:         assert (!waits || (count_q != '0 && !out_valid));
       watched_is_inside:       assert (!watched_q || ahead_q < count_q);
       queue_holds_them:        assert (u_dut.u_queue.level_q == count_q);
       pointers_agree: assert (32'(u_dut.u_queue.rd_ptr_q) < QueueDepth &&
                               32'(u_dut.u_queue.wr_ptr_q) == place(32'(count_q)));
-      watched_is_where_it_is: assert (!watched_q || header_q == header_t'(
+      watched_is_where_it_is: assert (!watched_q || key_q == key_of(
                                       u_dut.u_queue.mem_q[PtrBits'(place(32'(ahead_q)))]));
-      order_and_content: assert (!(watched_q && ahead_q == '0) || header == header_q);
+      order_and_content: assert (!(watched_q && ahead_q == '0) || key == key_q);
       reach_full_flight:       assert (!(flight_q == 6'd3 && watched_q && take));
     end
   end

@@ -22,6 +22,7 @@ module formal_read_dma #(
 );
 
   localparam int unsigned FetchDepth = 64;
+  localparam int unsigned LoadDepth  = 1 << $clog2(MaxBurst * (Outstanding > 1 ? Outstanding : 2));
   localparam int unsigned PtrBits    = $clog2(Outstanding + 1);
   localparam int unsigned Patience   = 12;
 
@@ -147,8 +148,38 @@ module formal_read_dma #(
   // Words between the bus and each client.
   logic [9:0] held [2];
   assign held[0] = 10'(u_dut.fetch_level);
-  assign held[1] = 10'(u_dut.u_load_fifo.wr_ptr_q - u_dut.u_load_fifo.rd_ptr_q) +
+  logic [$clog2(LoadDepth):0] stored;
+  assign stored  = u_dut.u_load_fifo.wr_ptr_q - u_dut.u_load_fifo.rd_ptr_q;
+  assign held[1] = 10'(stored) +
                    10'(u_dut.u_load_fifo.behind_q);
+
+  // What the burst splitters hold (proven of hao_burst alone), and the order queue entry by entry.
+  logic [1:0] splitter_sound, split_left;
+  for (genvar c = 0; c < 2; c++) begin : gen_sound
+    assign splitter_sound[c] = !u_dut.burst_valid[c] || (
+      u_dut.burst_beats[c] != '0 && 32'(u_dut.burst_addr[c][4+:8] % 8'(MaxBurst)) +
+      32'(u_dut.burst_beats[c]) <= MaxBurst && u_dut.burst_addr[c][3:0] == '0);
+    assign split_left[c] = !u_dut.burst_valid[c] || (
+      u_dut.gen_client[c].u_burst.left_q >= 16'(u_dut.burst_beats[c]) &&
+      u_dut.gen_client[c].last_burst ==
+        (u_dut.gen_client[c].u_burst.left_q == 16'(u_dut.burst_beats[c])) &&
+      (u_dut.gen_client[c].last_burst ||
+       (32'(u_dut.burst_addr[c][4+:8]) + 32'(u_dut.burst_beats[c])) % MaxBurst == 0));
+  end
+
+  logic order_sound, lengths_sound;
+  always_comb begin
+    order_sound   = 1'b1;
+    lengths_sound = 1'b1;
+    for (int unsigned i = 0; i < Outstanding; i++) begin
+      if (flight_q[i].valid != (i < 32'(flights))) order_sound = 1'b0;
+      if (flight_q[i].valid && u_dut.u_order.mem_q[(32'(u_dut.u_order.rd_ptr_q) + i) % Outstanding]
+          != flight_q[i].client) order_sound = 1'b0;
+      if (flight_q[i].valid && 32'(flight_q[i].len) >= MaxBurst) lengths_sound = 1'b0;
+    end
+    if (32'(u_dut.u_order.wr_ptr_q) != (32'(u_dut.u_order.rd_ptr_q) + 32'(flights)) % Outstanding)
+      order_sound = 1'b0;
+  end
 
   always_comb begin
     if (!started_q) assume (!rst_ni);
@@ -175,8 +206,13 @@ module formal_read_dma #(
       no_beat_without_room: assert ((u_dut.in_valid & ~u_dut.in_ready) == '0);
       used_is_owed_and_held_0: assert (10'(u_dut.used_q[0]) == owed[0] + held[0]);
       used_is_owed_and_held_1: assert (10'(u_dut.used_q[1]) == owed[1] + held[1]);
+      splitters_are_sound:  assert (splitter_sound == '1 && split_left == '1);
+      order_is_kept:        assert (order_sound && lengths_sound);
+      load_buffer_is_sound: assert (u_dut.u_load_fifo.behind_q ==
+                                    u_dut.u_load_fifo.tail_level + 3'(u_dut.u_load_fifo.fetched_q) &&
+                                    32'(u_dut.u_load_fifo.behind_q) <= 4);
       fits_0:               assert (32'(u_dut.used_q[0]) <= FetchDepth);
-      fits_1:               assert (32'(u_dut.used_q[1]) <= u_dut.LoadDepth);
+      fits_1:               assert (32'(u_dut.used_q[1]) <= LoadDepth);
       idle_owes_nothing:    assert (idle == (flights == '0 && !arvalid));
       drained_stays_idle:   assert (!drained_q || !drain_i || idle);
       nothing_new_in_drain: assert (!(was_drain_q && drain_i && arvalid) || was_arvalid_q);
@@ -185,7 +221,7 @@ module formal_read_dma #(
       fair_bus_no_wait:     assert (!Fair || 32'(wait_q) <= Patience);
       fair_bus_drains:      assert (!Fair || 32'(drain_q) <= MaxBurst * Outstanding + 4);
       reach_full_flight:    assert (!(Fair || (32'(accepted_q) == Outstanding && beat_q == 8'd1)));
-      reach_full_buffer:    assert (!(Fair || (32'(u_dut.used_q[1]) == u_dut.LoadDepth)));
+      reach_full_buffer:    assert (!(Fair || (32'(u_dut.used_q[1]) == LoadDepth)));
     end
   end
 

@@ -14,10 +14,11 @@ from hao.report.schema import write_text
 
 def print_survey(console: Console, found: Survey) -> None:
     """One line of counts."""
+    judged = found.drawn - found.equivalent - found.other
     console.print(
-        f"[bold]{found.target}[/]: {found.seen} of {found.drawn - found.equivalent} faults seen ({100 * found.rate:.1f} %, 95 % interval "
-        f"{100 * found.low:.1f} to {100 * found.high:.1f}); {found.equivalent} more change nothing; {found.drawn} drawn of "
-        f"{found.population} (seed {found.seed}); {found.seconds:.0f} s of processor time"
+        f"[bold]{found.target}[/]: {found.seen} of {judged} faults seen ({100 * found.rate:.1f} %, 95 % interval "
+        f"{100 * found.low:.1f} to {100 * found.high:.1f}); {found.equivalent} more change nothing, {found.other} give another program "
+        f"that is right; {found.drawn} drawn of {found.population} (seed {found.seed}); {found.seconds:.0f} s of processor time"
     )
 
 

@@ -62,10 +62,12 @@ def prove_all(only: str, json: Path | None, console: Console) -> int:
             f"{proof.seconds:.1f} s, {proof.method.value}" + (f" [bold red]{', '.join(proof.failed)}[/]" if proof.failed else "")
         )
     report = ProofReport(proofs=tuple(rows), seconds=round(sum(row.seconds for row in rows), 1))
-    console.print(f"[bold]{len(rows)} proofs, {sum(len(row.properties) for row in rows)} properties[/], {report.seconds:.0f} s of processor time")
+    console.print(
+        f"[bold]{len(rows)} proofs, {sum(len(row.properties) for row in rows)} properties[/], {report.seconds:.0f} s of processor time"
+    )
     if json is not None:
         write_text(json, report.model_dump_json(indent=1) + "\n")
-    wrong = [row for row in rows if row.status is not Status.PROVEN]
+    wrong = [row for row in rows if row.status not in (Status.PROVEN, Status.BOUNDED)]
     if wrong:
         raise EngineMismatch(
             f"{len(wrong)} of {len(rows)} proofs failed, first {wrong[0].name}: {wrong[0].status.value} {', '.join(wrong[0].failed)}",

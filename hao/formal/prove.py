@@ -24,6 +24,7 @@ from hao.resources import cache_folder, shared
 from hao.synth.sources import PRIMITIVE, Sources
 
 REACH = "reach_"
+_ALL = "all"
 _DEPTH = 60  # cycles in which a state must be reached
 _INDUCTION = 3  # most cycles of an induction step
 _CONFLICTS = 200_000  # of the solver
@@ -57,7 +58,6 @@ fold
 orpos
 scleanup
 trim
-scorr
 {engine}
 write_status {name}.status
 read_blif {name}.blif
@@ -67,9 +67,10 @@ map
 
 
 class Status(StrEnum):
-    """How a proof ended."""
+    """How a proof ended; ``BOUNDED``: no property fails within the task's bound of cycles after reset."""
 
     PROVEN = "proven"
+    BOUNDED = "bounded"
     FAILED = "failed"
     UNDECIDED = "undecided"
 
@@ -168,21 +169,25 @@ class _Problem:
         script = self._lower
         for name, dropped in questions.items():
             script += _SOLVE.format(name=name, dropped=dropped)
-            engine = _engine(methods.get(name, Method.BOUNDED), self.task.seconds)
+            depth = self.task.bound if name == _ALL and self.task.bound else _DEPTH
+            engine = _engine(methods.get(name, Method.BOUNDED), self.task.seconds, depth)
             (self.folder / f"{name}.abc").write_text(_ABC.format(name=name, engine=engine), encoding="utf-8")
         _yosys(self.folder, script, 120 + 2 * self.task.seconds * len(questions))
         return {name: self._status(name) for name in questions}
 
     def _status(self, name: str) -> Status:
         path = self.folder / f"{name}.status"
-        word = path.read_text(encoding="utf-8").split()[0] if path.is_file() else ""
-        return {"snl_UNSAT": Status.PROVEN, "snl_SAT": Status.FAILED}.get(word, Status.UNDECIDED)
+        word, frame = (path.read_text(encoding="utf-8").split() if path.is_file() else ["", "-1"])[:2]
+        # an undecided search names the last frame, counted from 0, in which nothing failed
+        bounded = name == _ALL and 0 < self.task.bound <= int(frame) + 1
+        rest = Status.BOUNDED if bounded else Status.UNDECIDED
+        return {"snl_UNSAT": Status.PROVEN, "snl_SAT": Status.FAILED}.get(word, rest)
 
 
-def _engine(method: Method, seconds: int) -> str:
+def _engine(method: Method, seconds: int, depth: int) -> str:
     if method is Method.INDUCTION:
         return f"ind -F {_INDUCTION} -C {_CONFLICTS}"
-    return f"pdr -T {seconds}" if method is Method.PDR else f"bmc3 -F {_DEPTH} -T {seconds}"
+    return f"pdr -T {seconds}" if method is Method.PDR else f"bmc3 -F {depth} -T {seconds}"
 
 
 def prove(task: Task, changed: Mapping[str, str] | None = None, *, name_failures: bool = True) -> Proof:
@@ -201,18 +206,17 @@ def prove(task: Task, changed: Mapping[str, str] | None = None, *, name_failures
     properties, states = labels(checker_text(task.checker))
     with tempfile.TemporaryDirectory(prefix="prove-", dir=cache_folder()) as folder:
         problem = _Problem(task, Path(folder), _files(task, changed or {}))
-        questions = {"all": f"*/{REACH}*", **{name: f"t:$assert */{name} %d" for name in states}}
-        method = Method.INDUCTION
-        answers = problem.ask(questions, {"all": method})
-        if answers["all"] is Status.UNDECIDED:
+        questions = {_ALL: f"*/{REACH}*", **{name: f"t:$assert */{name} %d" for name in states}}
+        method = Method.BOUNDED if task.bound else Method.INDUCTION
+        answers = problem.ask(questions, {_ALL: method})
+        if answers[_ALL] is Status.UNDECIDED and not task.bound:
             method = Method.PDR
-            answers |= problem.ask({"all": questions["all"]}, {"all": method})
+            answers |= problem.ask({_ALL: questions[_ALL]}, {_ALL: method})
         failed: tuple[str, ...] = ()
-        if answers["all"] is Status.FAILED and name_failures:
+        if answers[_ALL] is Status.FAILED and name_failures:
             single = problem.ask({name: f"t:$assert */{name} %d" for name in properties}, {})
             failed += tuple(name for name in properties if single[name] is Status.FAILED)
     failed += tuple(name for name in states if answers[name] is not Status.FAILED)
-    undecided = answers["all"] is Status.UNDECIDED
-    status = Status.FAILED if failed or answers["all"] is Status.FAILED else Status.UNDECIDED if undecided else Status.PROVEN
+    status = Status.FAILED if failed else answers[_ALL]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Proof(task.name, status, method, properties, states, failed, used.ru_utime + used.ru_stime - before)

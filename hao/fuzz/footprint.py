@@ -83,14 +83,21 @@ def check_instruction(i: Instruction, memories: Memories, config: EngineConfig) 
     other_before = {memory: view.copy() for memory, view in _views(other).items()}
     first, second = _RUN[i.opcode](i, memories, config, False), _RUN[i.opcode](i, other, config, False)
     if not np.array_equal(first.words, second.words):
-        raise SimulationError(f"{i.opcode.name} has results that depend on what it is not said to read: {i}", "hao.compiler.access is wrong")
+        raise SimulationError(
+            f"{i.opcode.name} has results that depend on what it is not said to read: {i}", "hao.compiler.access is wrong"
+        )
     after, other_after = _views(memories), _views(other)
     for memory, mask in writes.items():
         changed = (after[memory] != before[memory]) | (other_after[memory] != other_before[memory])
         _fail(i, memory, changed & ~mask, "changes, and is not said to write,")
         unequal = after[memory] != other_after[memory]
         # bytes that the instruction left alone differ already, where they were disturbed
-        _fail(i, memory, unequal & mask & (changed if memory not in _WHOLE else True), "leaves alone, or fills from what it is not said to read,")
+        _fail(
+            i,
+            memory,
+            unequal & mask & (changed if memory not in _WHOLE else True),
+            "leaves alone, or fills from what it is not said to read,",
+        )
     return sum(int(mask.sum()) for mask in (*reads.values(), *writes.values()))
 
 

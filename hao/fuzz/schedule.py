@@ -33,7 +33,9 @@ def _run(i: Instruction, unit: Unit, at: int, memories: Memories, config: Engine
     results[unit, at] = result.words.tobytes() + result.pixels.tobytes()
 
 
-def run_in_order(program: Sequence[Instruction], config: EngineConfig, dram: Mapping[BaseSelect, bytes], garbage: int) -> tuple[Results, bytes]:
+def run_in_order(
+    program: Sequence[Instruction], config: EngineConfig, dram: Mapping[BaseSelect, bytes], garbage: int
+) -> tuple[Results, bytes]:
     """Results of every instruction and OUTPUT in program order."""
     memories, results = Memories(config, dram, garbage), Results()
     counts = dict.fromkeys(Unit, 0)
@@ -86,7 +88,9 @@ def check_orders(program: Sequence[Instruction], config: EngineConfig, dram: Map
         found, left = run_permitted(program, config, dram, seed, rng)
         for (unit, at), words in wanted.items():
             if found[unit, at] != words:
-                raise SimulationError(f"{unit.name} instruction {at} gives another result in another permitted order", "a dependency is missing")
+                raise SimulationError(
+                    f"{unit.name} instruction {at} gives another result in another permitted order", "a dependency is missing"
+                )
             compared += len(words)
         if left != output:
             raise SimulationError("OUTPUT differs in another permitted order", "a dependency is missing")

@@ -14,10 +14,16 @@ _Z = 1.96  # two-sided 95 %
 
 
 class Verdict(StrEnum):
-    """What came of a mutant. ``CRASHED``: seen, because the code raised or the sources did not build any more."""
+    """What came of a mutant.
+
+    ``CRASHED``: seen, because the code raised or the sources did not build any more. ``OTHER``: the compiler makes another program, whose
+    every value, footprint and permitted order was held against the reference and found right: another plan, not a wrong one, as far as
+    the cases go. ``SURVIVED``: nothing changed at all.
+    """
 
     KILLED = "killed"
     CRASHED = "crashed"
+    OTHER = "other program, right"
     SURVIVED = "survived"
 
 

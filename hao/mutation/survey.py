@@ -24,6 +24,7 @@ Target = Literal["reference", "compiler", "rtl-control", "rtl-data"]
 TARGETS: tuple[Target, ...] = ("reference", "compiler", "rtl-control", "rtl-data")
 SEED, CASES = 2026, 120
 """The fuzz cases of continuous integration (`tests/fuzz/test_campaign.py`)."""
+_PROGRAMS = 12
 REFERENCE = ("hao/ir/reference.py",)
 # without the judge itself, the generators of programs, and what decides on speed alone
 _NOT_COMPILER = frozenset({"executor", "executor_ops", "random_operands", "random_program", "timing", "tune", "__init__"})
@@ -66,7 +67,8 @@ class Row(BaseModel):
 class Survey(BaseModel):
     """One target: ``drawn`` of ``population`` faults, by ``seed``; the interval is Wilson's at 95 %.
 
-    ``seen`` counts killed and crashed ones; ``rate`` is ``seen / (drawn - equivalent)``.
+    ``seen`` counts killed and crashed ones; ``other`` those with another, right program;
+    ``rate`` is ``seen / (drawn - equivalent - other)``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +78,7 @@ class Survey(BaseModel):
     drawn: int
     seen: int
     equivalent: int
+    other: int
     rate: float
     low: float
     high: float
@@ -151,8 +154,10 @@ def _judged(target: Target, chosen: list[Mutant], cases: int) -> Iterator[tuple[
             yield mutant, *_judge_rtl(target, mutant)
         return
     # the reference does not run inside the kernel; the compiler's programs are held by the executor's checks too
-    engines = ("csim-native",) if target == "reference" else ("csim-native", "executor")
-    jury = PythonJury(engines, SEED, cases)
+    if target == "reference":
+        jury = PythonJury(("csim-native",), SEED, cases)
+    else:
+        jury = PythonJury(("csim-native", "executor"), SEED, cases, _PROGRAMS)
     for mutant in chosen:
         verdict, case = jury.judge(mutant, sound_text(mutant.file))
         yield mutant, verdict, f"{SEED}:{case}" if case >= 0 else ""
@@ -194,10 +199,11 @@ def survey(target: Target, count: int, seed: int, cases: int = CASES, listen: Ca
         if listen is not None:
             listen(len(rows), len(chosen), rows[-1])
     equivalent = sum(bool(row.reason) for row in rows)
-    seen = sum(row.verdict is not Verdict.SURVIVED for row in rows)
-    judged = len(rows) - equivalent
+    seen = sum(row.verdict in (Verdict.KILLED, Verdict.CRASHED) for row in rows)
+    other = sum(row.verdict is Verdict.OTHER for row in rows)
+    judged = len(rows) - equivalent - other
     low, high = interval(seen, judged)
     return Survey(
-        target=target, seed=seed, population=len(everything), drawn=len(rows), seen=seen, equivalent=equivalent,
+        target=target, seed=seed, population=len(everything), drawn=len(rows), seen=seen, equivalent=equivalent, other=other,
         rate=seen / judged if judged else 0.0, low=low, high=high, seconds=round(_seconds() - begin, 1), rows=tuple(rows),
     )  # fmt: skip

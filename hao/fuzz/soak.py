@@ -1,0 +1,226 @@
+"""Frames back to back through the driver while faults are injected at random: no wrong frame, no hang, every fault reported.
+
+Between driver and board sits a :class:`Saboteur`. When the driver starts a frame that was chosen for a fault, it does what goes wrong
+on a board: an address that leads out of the memory, a buffer that ends too early (so that the error comes at any beat), an
+instruction damaged in memory, a second start, a reset at any cycle. Faults cost their frame and nothing else: each must be
+reported by the error that belongs to it, and every other frame must be right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from hao.engine.image import ProgramImage
+from hao.engine.isa import INSTRUCTION_BYTES
+from hao.engine.regs import OFFSETS
+from hao.errors import BusError, EngineFault, EngineReset, EngineTimeout, HaoError
+from hao.ir.graph import Graph
+from hao.ir.reference import execute, outputs
+from hao.runtime.driver import SOFT_RESET, START, Driver
+from hao.runtime.simulated import MEMORY_BASE, SimulatedBoard
+from hao.runtime.verdict import program_of
+
+_WORD = 16
+
+
+class Sabotage(StrEnum):
+    """What goes wrong with a frame."""
+
+    NOTHING = "nothing"
+    READ_AWAY = "read address outside the memory"
+    WRITE_AWAY = "write address outside the memory"
+    READ_SHORT = "memory ends inside the input"
+    WRITE_SHORT = "memory ends inside the output"
+    BAD_OPCODE = "instruction damaged"
+    START_TWICE = "started while busy"
+    RESET = "reset in mid-frame"
+
+
+EXPECTED: dict[Sabotage, type[HaoError]] = {
+    Sabotage.READ_AWAY: BusError,
+    Sabotage.WRITE_AWAY: BusError,
+    Sabotage.READ_SHORT: BusError,
+    Sabotage.WRITE_SHORT: BusError,
+    Sabotage.BAD_OPCODE: EngineFault,
+    Sabotage.START_TWICE: EngineFault,
+    Sabotage.RESET: EngineReset,
+}
+
+
+class Saboteur(SimulatedBoard):
+    """A simulated board that does the next frame the harm that ``plan`` names.
+
+    Attributes:
+        plan: harm of the next start; ``NOTHING`` after it.
+        memory_bytes: size of the DRAM.
+        rng: of cycles, beats and opcodes.
+        longest: cycles after which a reset comes at the latest.
+        program: address of the program, count of its instructions; for ``BAD_OPCODE``.
+    """
+
+    plan: Sabotage = Sabotage.NOTHING
+    rng: np.random.Generator
+    memory_bytes: int
+    longest: int = 2000
+    _damage: tuple[int, int] | None = None
+
+    def mmio_write(self, offset: int, value: int) -> None:
+        """As the board; a start is preceded or followed by the planned harm."""
+        if offset != OFFSETS["CONTROL"] or value != START or self.plan is Sabotage.NOTHING:
+            super().mmio_write(offset, value)
+            return
+        plan, self.plan = self.plan, Sabotage.NOTHING
+        self._before(plan)
+        super().mmio_write(offset, value)
+        if plan is Sabotage.START_TWICE:
+            super().mmio_write(offset, value)
+        elif plan is Sabotage.RESET:
+            super().wait_interrupt(int(self.rng.integers(1, self.longest)))
+            super().mmio_write(offset, SOFT_RESET)
+
+    def _before(self, plan: Sabotage) -> None:
+        base = "INPUT" if plan in (Sabotage.READ_AWAY, Sabotage.READ_SHORT) else "OUTPUT"
+        if plan in (Sabotage.READ_AWAY, Sabotage.WRITE_AWAY):
+            super().mmio_write(OFFSETS[f"{base}_HI"], 0xFF)
+        elif plan in (Sabotage.READ_SHORT, Sabotage.WRITE_SHORT):
+            # bases are multiples of 64 bytes; the last words of the memory are nobody's
+            address = MEMORY_BASE + self.memory_bytes - 4 * _WORD * int(self.rng.integers(1, 3))
+            super().mmio_write(OFFSETS[f"{base}_LO"], address & 0xFFFF_FFFF)
+            super().mmio_write(OFFSETS[f"{base}_HI"], address >> 32)
+        elif plan is Sabotage.BAD_OPCODE:
+            low, high = (self.mmio_read(OFFSETS[f"PROGRAM_{half}"]) for half in ("LO", "HI"))
+            which = int(self.rng.integers(self.mmio_read(OFFSETS["PROGRAM_COUNT"])))
+            at = (high << 32 | low) - MEMORY_BASE + which * INSTRUCTION_BYTES
+            self._damage = at, int(self._bytes()[at])
+            self._bytes()[at] = 0x5A
+
+    def _bytes(self) -> npt.NDArray[np.uint8]:
+        pointer = self._lib.hao_sim_memory(self._handle)
+        return np.ctypeslib.as_array(pointer, (self.memory_bytes,))
+
+    def mend(self) -> None:
+        """Put a damaged instruction right."""
+        if self._damage is not None:
+            at, value = self._damage
+            self._bytes()[at] = value
+            self._damage = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A picture as the program reads it, and what the reference says that the outputs are."""
+
+    frame: bytes
+    wanted: Mapping[str, npt.NDArray[np.int32]]
+
+    @classmethod
+    def of(cls, image: ProgramImage, graph: Graph, pixels: npt.NDArray[np.uint8]) -> Work:
+        """The work of one picture of a network."""
+        return cls(image.pack_input(pixels), outputs(graph, execute(graph, pixels)))
+
+    def compared(self, image: ProgramImage, found: bytes) -> int:
+        """Values compared; 0 when one of them is wrong."""
+        got = image.unpack_output(found)
+        right = got.keys() == self.wanted.keys() and all(np.array_equal(got[name], value) for name, value in self.wanted.items())
+        return sum(value.size for value in self.wanted.values()) if right else 0
+
+
+@dataclass(slots=True)
+class SoakReport:
+    """Counts of a soak.
+
+    Attributes:
+        frames: begun; ``right`` of them gave the wanted bytes, ``wrong`` others; ``lost`` ended in a reported fault.
+        injected, reported: faults by kind; a fault is reported when its frame ended in the error that belongs to it.
+        harmless: injected too late or where the program does not look, so that the frame was right all the same, by kind.
+        unexpected: messages of any other error.
+        compared: values of outputs held against the reference.
+    """
+
+    frames: int = 0
+    right: int = 0
+    wrong: int = 0
+    lost: int = 0
+    compared: int = 0
+    cycles: int = 0
+    injected: Counter[str] = field(default_factory=Counter)
+    reported: Counter[str] = field(default_factory=Counter)
+    harmless: Counter[str] = field(default_factory=Counter)
+    unexpected: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Every frame was right or its fault reported, and something was compared."""
+        return self.compared > 0 and not self.wrong and not self.unexpected and self.right + self.lost == self.frames
+
+
+def soak(
+    board: Saboteur,
+    image: ProgramImage,
+    work: Sequence[Work],
+    frames: int,
+    *,
+    chance: float = 0.25,
+    timeout_cycles: int = 5_000_000,
+    listen: Callable[[SoakReport], None] | None = None,
+) -> SoakReport:
+    """Run ``frames`` frames in turn, a share ``chance`` of them with a fault.
+
+    Args:
+        board: with its random generator and size of memory set.
+        image: the program.
+        work: frames with their wanted outputs; taken in turn.
+        frames: how many to begin.
+        chance: of a fault.
+        timeout_cycles: cycles after which a frame counts as hung.
+        listen: told of the report after every frame.
+
+    Raises:
+        ConfigurationMismatch, ImageFormatError, SimulationError: see ``Driver.load``.
+    """
+    driver, report = Driver(board, timeout_cycles), SoakReport()
+    driver.load(program_of(image))
+    kinds = list(EXPECTED)
+    start = board.cycles
+    for index in range(frames):
+        plan = kinds[int(board.rng.integers(len(kinds)))] if board.rng.random() < chance else Sabotage.NOTHING
+        _frame(driver, board, image, work[index % len(work)], plan, report)
+        report.cycles = board.cycles - start
+        if listen is not None:
+            listen(report)
+    return report
+
+
+def _frame(driver: Driver, board: Saboteur, image: ProgramImage, item: Work, plan: Sabotage, report: SoakReport) -> None:
+    report.frames += 1
+    board.plan = plan
+    if plan is not Sabotage.NOTHING:
+        report.injected[plan.value] += 1
+    try:
+        found = driver.run(item.frame)
+    except EngineTimeout as error:
+        report.unexpected.append(f"hang: {error.message}")
+    except HaoError as error:
+        if plan is not Sabotage.NOTHING and isinstance(error, EXPECTED[plan]):
+            report.reported[plan.value] += 1
+            report.lost += 1
+        else:
+            report.unexpected.append(f"{plan.value}: {type(error).__name__}: {error.message}")
+    else:
+        compared = item.compared(image, found)
+        report.compared += compared
+        if compared:
+            report.right += 1
+            if plan is not Sabotage.NOTHING:
+                report.harmless[plan.value] += 1
+        else:
+            report.wrong += 1
+    finally:
+        board.plan = Sabotage.NOTHING
+        board.mend()
