@@ -26,7 +26,7 @@ from hao.synth.sources import PRIMITIVE, Sources
 REACH = "reach_"
 _ALL = "all"
 _DEPTH = 60  # cycles in which a state must be reached
-_INDUCTION = 3  # most cycles of an induction step
+_INDUCTION = 2  # most cycles of an induction step
 _CONFLICTS = 200_000  # of the solver
 _LABEL = re.compile(r"^\s*(\w+):\s*assert\b", re.MULTILINE)
 # gates that Yosys hands to ABC, so that ABC runs at all; its script then reads the real problem from a file

@@ -2,8 +2,9 @@
 
 Between driver and board sits a :class:`Saboteur`. When the driver starts a frame that was chosen for a fault, it does what goes wrong
 on a board: an address that leads out of the memory, a buffer that ends too early (so that the error comes at any beat), an
-instruction damaged in memory, a second start, a reset at any cycle. Faults cost their frame and nothing else: each must be
-reported by the error that belongs to it, and every other frame must be right.
+instruction damaged in memory, a second start, a reset by register or by wire at any cycle. The host reads registers at random times
+besides. Faults cost their frame and nothing else: each must be reported by the error that belongs to it, and every other frame must
+be right.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from hao.engine.regs import OFFSETS
 from hao.errors import BusError, EngineFault, EngineReset, EngineTimeout, HaoError
 from hao.ir.graph import Graph
 from hao.ir.reference import execute, outputs
+from hao.runtime.device import BASE_ALIGNMENT
 from hao.runtime.driver import SOFT_RESET, START, Driver
 from hao.runtime.simulated import MEMORY_BASE, SimulatedBoard
 from hao.runtime.verdict import program_of
 
-_WORD = 16
+_OFFSETS = tuple(OFFSETS.values())
 
 
 class Sabotage(StrEnum):
@@ -40,6 +42,7 @@ class Sabotage(StrEnum):
     BAD_OPCODE = "instruction damaged"
     START_TWICE = "started while busy"
     RESET = "reset in mid-frame"
+    HARD_RESET = "hardware reset in mid-frame"
 
 
 EXPECTED: dict[Sabotage, type[HaoError]] = {
@@ -50,6 +53,7 @@ EXPECTED: dict[Sabotage, type[HaoError]] = {
     Sabotage.BAD_OPCODE: EngineFault,
     Sabotage.START_TWICE: EngineFault,
     Sabotage.RESET: EngineReset,
+    Sabotage.HARD_RESET: EngineReset,
 }
 
 
@@ -61,13 +65,15 @@ class Saboteur(SimulatedBoard):
         memory_bytes: size of the DRAM.
         rng: of cycles, beats and opcodes.
         longest: cycles after which a reset comes at the latest.
-        program: address of the program, count of its instructions; for ``BAD_OPCODE``.
+        input_bytes, output_bytes: of the program; set by :func:`soak`. Its buffers must not reach the last of them in the memory.
     """
 
     plan: Sabotage = Sabotage.NOTHING
     rng: np.random.Generator
     memory_bytes: int
     longest: int = 2000
+    input_bytes: int = 0
+    output_bytes: int = 0
     _damage: tuple[int, int] | None = None
 
     def mmio_write(self, offset: int, value: int) -> None:
@@ -83,22 +89,44 @@ class Saboteur(SimulatedBoard):
         elif plan is Sabotage.RESET:
             super().wait_interrupt(int(self.rng.integers(1, self.longest)))
             super().mmio_write(offset, SOFT_RESET)
+        elif plan is Sabotage.HARD_RESET:
+            super().wait_interrupt(int(self.rng.integers(1, self.longest)))
+            self.reset()
+
+    def wait_interrupt(self, timeout_cycles: int) -> bool:
+        """As the board, but the host goes away and comes back to read registers at random, which must not matter."""
+        for _ in range(int(self.rng.integers(0, 5))):
+            slice_cycles = min(timeout_cycles, int(self.rng.integers(1, 600)))
+            if super().wait_interrupt(slice_cycles):
+                return True
+            timeout_cycles -= slice_cycles
+            self.mmio_read(int(self.rng.choice(_OFFSETS)))
+        return super().wait_interrupt(max(timeout_cycles, 1))
 
     def _before(self, plan: Sabotage) -> None:
         base = "INPUT" if plan in (Sabotage.READ_AWAY, Sabotage.READ_SHORT) else "OUTPUT"
         if plan in (Sabotage.READ_AWAY, Sabotage.WRITE_AWAY):
             super().mmio_write(OFFSETS[f"{base}_HI"], 0xFF)
         elif plan in (Sabotage.READ_SHORT, Sabotage.WRITE_SHORT):
-            # bases are multiples of 64 bytes; the last words of the memory are nobody's
-            address = MEMORY_BASE + self.memory_bytes - 4 * _WORD * int(self.rng.integers(1, 3))
-            super().mmio_write(OFFSETS[f"{base}_LO"], address & 0xFFFF_FFFF)
-            super().mmio_write(OFFSETS[f"{base}_HI"], address >> 32)
+            self._shorten(base, self.input_bytes if base == "INPUT" else self.output_bytes)
         elif plan is Sabotage.BAD_OPCODE:
-            low, high = (self.mmio_read(OFFSETS[f"PROGRAM_{half}"]) for half in ("LO", "HI"))
             which = int(self.rng.integers(self.mmio_read(OFFSETS["PROGRAM_COUNT"])))
-            at = (high << 32 | low) - MEMORY_BASE + which * INSTRUCTION_BYTES
+            at = self._address("PROGRAM") + which * INSTRUCTION_BYTES
             self._damage = at, int(self._bytes()[at])
             self._bytes()[at] = 0x5A
+
+    def _address(self, name: str) -> int:
+        """Offset in the DRAM of what an address register points to."""
+        low, high = (self.mmio_read(OFFSETS[f"{name}_{half}"]) for half in ("LO", "HI"))
+        return (high << 32 | low) - MEMORY_BASE
+
+    def _shorten(self, base: str, size: int) -> None:
+        """Move a base register so near to the end of the memory that not all of ``size`` bytes fit; what does fit is copied along."""
+        inside = BASE_ALIGNMENT * int(self.rng.integers((size - 1) // BASE_ALIGNMENT + 1))
+        old, new = self._address(base), self.memory_bytes - inside
+        self._bytes()[new:] = self._bytes()[old : old + inside].copy()
+        super().mmio_write(OFFSETS[f"{base}_LO"], MEMORY_BASE + new & 0xFFFF_FFFF)
+        super().mmio_write(OFFSETS[f"{base}_HI"], MEMORY_BASE + new >> 32)
 
     def _bytes(self) -> npt.NDArray[np.uint8]:
         pointer = self._lib.hao_sim_memory(self._handle)
@@ -186,6 +214,7 @@ def soak(
     """
     driver, report = Driver(board, timeout_cycles), SoakReport()
     driver.load(program_of(image))
+    board.input_bytes, board.output_bytes = image.manifest.input.size, image.manifest.output_bytes
     kinds = list(EXPECTED)
     start = board.cycles
     for index in range(frames):
