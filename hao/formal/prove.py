@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -190,13 +190,13 @@ def _engine(method: Method, seconds: int, depth: int) -> str:
     return f"pdr -T {seconds}" if method is Method.PDR else f"bmc3 -F {depth} -T {seconds}"
 
 
-def prove(task: Task, changed: Mapping[str, str] | None = None, *, name_failures: bool = True) -> Proof:
+def prove(task: Task, changed: Mapping[str, str] | None = None, *, look_at: Sequence[str] | None = None) -> Proof:
     """Prove every property of a task for all time, and reach every state that it names.
 
     Args:
         task: the task.
         changed: files that replace those of the RTL, by name; for faults seeded on purpose.
-        name_failures: look for the properties that fail, one by one.
+        look_at: properties that are tried one by one when one of them fails, to name those that do; all when left out.
 
     Raises:
         SynthesisError: Yosys refuses the sources, or the proof runs far beyond its limit.
@@ -213,9 +213,10 @@ def prove(task: Task, changed: Mapping[str, str] | None = None, *, name_failures
             method = Method.PDR
             answers |= problem.ask({_ALL: questions[_ALL]}, {_ALL: method})
         failed: tuple[str, ...] = ()
-        if answers[_ALL] is Status.FAILED and name_failures:
-            single = problem.ask({name: f"t:$assert */{name} %d" for name in properties}, {})
-            failed += tuple(name for name in properties if single[name] is Status.FAILED)
+        if answers[_ALL] is Status.FAILED and (look_at is None or look_at):
+            tried = properties if look_at is None else tuple(look_at)
+            single = problem.ask({name: f"t:$assert */{name} %d" for name in tried}, {})
+            failed += tuple(name for name in tried if single[name] is Status.FAILED)
     failed += tuple(name for name in states if answers[name] is not Status.FAILED)
     status = Status.FAILED if failed else answers[_ALL]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -24,7 +24,7 @@ def judge_by_proof(mutant: Mutant, text: str) -> tuple[Verdict, str]:
     file = Path(mutant.file).name
     for task in proofs_of(Path(file).stem):
         try:
-            proof = prove(task, {file: mutant.apply(text)}, name_failures=False)
+            proof = prove(task, {file: mutant.apply(text)}, look_at=())
         except SynthesisError:
             return Verdict.CRASHED, task.name
         if proof.status is Status.FAILED:

@@ -72,7 +72,7 @@ def test_broken_property_is_seen(fault: str) -> None:
     name, module, text, wrong, expected = FAULTS[fault]
     sound = (shared("accel") / "rtl" / f"{module}.sv").read_text(encoding="utf-8")
     assert sound.count(text) == 1, f"the text of {fault!r} is not in {module} once"
-    proof = prove(task(name), {f"{module}.sv": sound.replace(text, wrong)})
+    proof = prove(task(name), {f"{module}.sv": sound.replace(text, wrong)}, look_at=(expected,))
     assert proof.status is Status.FAILED, proof
     assert expected in proof.failed
 
