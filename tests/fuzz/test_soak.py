@@ -26,7 +26,8 @@ def run(graph: Graph, config: str, frames: int, *, seed: int, memory: int, longe
     timing = DramTiming.of_board(load_board("ultra96v2"), stall, seed)
     with Saboteur(build_model(plan_engine(CI_CONFIGS[config])), timing, memory) as board:
         board.rng, board.memory_bytes, board.longest = rng, memory, longest
-        return soak(board, image, work, frames)
+        # a reset raises no interrupt, so it is noticed when the wait ends: short, where frames are
+        return soak(board, image, work, frames, timeout_cycles=50 * longest)
 
 
 def judge(report: SoakReport, frames: int) -> None:
