@@ -33,7 +33,7 @@ def test_loader_survives(loader: str, runs: int, tmp_path: Path) -> None:
     code, said = fuzz(loader, tmp_path, f"-runs={runs}", "-seed=1")
     assert code == 0, said[-3000:]
     ran, _, last = grown(said)
-    assert ran >= runs and last > 10, said[-500:]
+    assert ran >= runs and last > 0, said[-500:]
 
 
 def test_a_loader_that_lets_an_error_through_is_seen(tmp_path: Path) -> None:
