@@ -79,6 +79,13 @@ class FeatureReads:
         self._left[reader], self._demand[reader], self._half[reader], self._done[reader] = requests, demand, half, done
         self._replan(now)
 
+    def feed(self, now: int, reader: int, words: float) -> None:
+        """From now on a request of ``reader`` brings ``words`` to the window."""
+        if self._demand[reader]:
+            self._advance(now)
+            self._words[reader] = words
+            self._replan(now)
+
     def _advance(self, now: int) -> None:
         passed = now - self._stamp
         if passed:

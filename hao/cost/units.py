@@ -27,7 +27,7 @@ class Dense:
         self.pending: tuple[Instruction, int] | None = None
         self.waiting: deque[tuple[Walk, int, int]] = deque()  # accepted, not walking: cycle, destination
         self.walking = False
-        self.begun = self.walk_end = 0
+        self.begun = self.walk_end = self.window_end = 0
         self.last = 0.0
         # by instruction: when it was accepted, when its way out begins and when the last result has left the drain buffer
         self.accepted: list[int] = []
@@ -83,9 +83,17 @@ class Dense:
         cycles = max(walk.cycles, until - now)
         self.busy += round(walk.cycles)
         words = walk.words / walk.beats if destination == Destination.WINDOW else 0.0
+        if words and now >= self.window_end:  # nothing of an instruction before is still on its way to the window
+            number, late = len(self.drains), round(walk.lead * cycles / walk.cycles) + self.l.dense_sums + self.l.dense_out - 1
+            self.parts.clock.at(now + late, lambda at: self._feed(at, number, walk.words / walk.beats))
+            words = 0.0
         self.parts.reads.start(
             now, DENSE, walk.beats, walk.beats / cycles, walk.half, lambda at: self._end(at, walk, destination), words, walk.need
         )  # fmt: skip
+
+    def _feed(self, now: int, number: int, words: float) -> None:
+        if number == len(self.drains):
+            self.parts.reads.feed(now, DENSE, words)
 
     def _end(self, now: int, walk: Walk, destination: int) -> None:
         self.walking = False
@@ -98,6 +106,8 @@ class Dense:
         self.parts.queues.done(self.unit, drained + self.l.dense_out)
         if destination == Destination.FEATURE:
             self.parts.writes.add(max(self.begun, drained - walk.cycles), drained, walk.words)
+        if destination == Destination.WINDOW:
+            self.window_end = drained
         self.drains.append(drained)
         self._leave()
         self._walk(now)
