@@ -34,12 +34,18 @@ class Detections:
 
 
 def peaks(heat: Floats) -> NDArray[np.bool_]:
-    """Where a point equals the maximum of its 3x3 neighbourhood, ``(classes, H, W)`` -> the same shape."""
-    padded = np.pad(heat, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    """Where a point is the maximum of its 3x3 neighbourhood, ``(classes, H, W)`` -> the same shape.
+
+    Of equal neighbours the first in raster order counts. The published decoding keeps them all, which costs nothing with
+    floating-point heat maps, where ties hardly occur; in eight bits they are frequent, and each would be one object found twice.
+    """
     height, width = heat.shape[1:]
-    rows = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    highest = np.maximum(np.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])
-    found: NDArray[np.bool_] = heat == highest[:, :height, :width]
+    padded = np.pad(heat, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    found: NDArray[np.bool_] = np.ones(heat.shape, bool)
+    for place in range(9):
+        neighbour = padded[:, place // 3 : place // 3 + height, place % 3 : place % 3 + width]
+        if place != 4:
+            found &= heat > neighbour if place < 4 else heat >= neighbour
     return found
 
 

@@ -39,12 +39,23 @@ def test_equals_the_max_pool_formulation(seed: int) -> None:
         assert np.allclose(found.boxes[row], STRIDE * np.array((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)), atol=1e-3)
 
 
-def test_plateaus_are_peaks_in_a_fixed_order() -> None:
+def test_of_equal_neighbours_the_first_is_the_peak() -> None:
     heat = np.zeros((2, 4, 4), np.float32)
-    assert peaks(heat).all()
-    found = decode(heat, np.ones((2, 4, 4), np.float32), np.zeros((2, 4, 4), np.float32), top_k=5)
-    assert found.labels.tolist() == [0] * 5
-    assert found.boxes[:, 0].tolist() == [-2, 2, 6, 10, -2]
+    heat[1, 0, 2] = heat[1, 3, 3] = 1
+    assert [tuple(place) for place in np.argwhere(peaks(heat))] == [(0, 0, 0), (1, 0, 0), (1, 0, 2), (1, 3, 3)]
+    found = decode(heat, np.ones((2, 4, 4), np.float32), np.zeros((2, 4, 4), np.float32), top_k=3)
+    assert found.labels.tolist() == [1, 1, 0]
+    assert found.boxes[:, 0].tolist() == [6, 10, -2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_scores_in_a_fixed_order(seed: int) -> None:
+    heat = np.random.default_rng(seed).integers(-3, 3, (3, 9, 7)).astype(np.float32)
+    kept = np.argwhere(peaks(heat)).tolist()
+    for c, y, x in np.ndindex(heat.shape):
+        around = [(i, j) for i in range(max(y - 1, 0), min(y + 2, 9)) for j in range(max(x - 1, 0), min(x + 2, 7)) if (i, j) != (y, x)]
+        beaten = any(heat[c, i, j] > heat[c, y, x] or (heat[c, i, j] == heat[c, y, x] and (i, j) < (y, x)) for i, j in around)
+        assert ([c, y, x] in kept) is not beaten
 
 
 def test_shapes_are_checked() -> None:
