@@ -40,12 +40,12 @@ def peaks(heat: Floats) -> NDArray[np.bool_]:
     floating-point heat maps, where ties hardly occur; in eight bits they are frequent, and each would be one object found twice.
     """
     height, width = heat.shape[1:]
-    padded = np.pad(heat, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    padded: NDArray[np.float64] = np.pad(heat.astype(np.float64), ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     found: NDArray[np.bool_] = np.ones(heat.shape, bool)
     for place in range(9):
         neighbour = padded[:, place // 3 : place // 3 + height, place % 3 : place % 3 + width]
         if place != 4:
-            found &= heat > neighbour if place < 4 else heat >= neighbour
+            found &= neighbour < heat if place < 4 else neighbour <= heat
     return found
 
 
