@@ -25,7 +25,7 @@ module formal_issue
 
   logic                 started_q = 1'b0;
   logic                 in_ready, out_valid, empty, active, waits, push, take;
-  logic                 watched_q, held_q, could_q, may;
+  logic                 watched_q, held_q, could_q, may, counts_reached;
   logic [InstrBits-1:0] instr;
   logic [LevelBits-1:0] count_q, ahead_q;
   logic [5:0]           flight_q;
@@ -68,8 +68,8 @@ module formal_issue
   assign push   = in_valid_i && in_ready;
   assign take   = out_valid && out_ready_i;
   assign header = header_t'(instr);
-  assign may    = count_q != '0 && !halt_i &&
-                  reached(done_count_i[UnitLoad], header.dep_load) &&
+  assign may    = count_q != '0 && !halt_i && counts_reached;
+  assign counts_reached = reached(done_count_i[UnitLoad], header.dep_load) &&
                   reached(done_count_i[UnitDense], header.dep_dense) &&
                   reached(done_count_i[UnitFill], header.dep_fill) &&
                   reached(done_count_i[UnitDw], header.dep_dw) &&
@@ -123,7 +123,7 @@ module formal_issue
       only_when_reached:       assert (!out_valid || held_q || could_q);
       presented_at_once:       assert (!could_q || out_valid);
       presented_is_held:       assert (!held_q || (out_valid && key == held_key_q));
-      waiting_is_told:         assert (!waits || (count_q != '0 && !out_valid));
+      waiting_is_told:         assert (waits == (count_q != '0 && !out_valid && !counts_reached));
       watched_is_inside:       assert (!watched_q || ahead_q < count_q);
       queue_holds_them:        assert (u_dut.u_queue.level_q == count_q);
       pointers_agree: assert (32'(u_dut.u_queue.rd_ptr_q) < QueueDepth &&

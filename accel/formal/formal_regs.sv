@@ -107,6 +107,12 @@ module formal_regs
       soft_wanted_q  <= control && wdata_i[1];
       done_q         <= done_i && !resets;
       fault_q        <= fault_i && !resets;
+      if (aw && {awaddr_i[11:2], 2'b00} == RegIrqStatus && wstrb_i[0]) begin
+        irq_model_q <= irq_model_q & ~wdata_i[1:0];
+      end
+      if (done_i) irq_model_q[0] <= 1'b1;
+      if (fault_i && u_dut.fault_q == FaultNone) irq_model_q[1] <= 1'b1;
+      if (resets) irq_model_q <= '0;
       if (resets || begin_i) any_fault_q <= fault_i && !resets && begin_i && any_fault_q;
       else if (fault_i) any_fault_q <= 1'b1;
       if (aw && {awaddr_i[11:2], 2'b00} == RegIrqEnable && wstrb_i[0]) enable_model_q <= wdata_i[1:0];
@@ -135,6 +141,7 @@ module formal_regs
       fault_is_kept:             assert (!any_fault_q || u_dut.fault_q != FaultNone);
       soft_reset_cleans: assert (!soft_q || (u_dut.irq_status_q == '0 && u_dut.fault_q == FaultNone &&
                                              !u_dut.done_q));
+      status_is_kept_until_cleared: assert (u_dut.irq_status_q == irq_model_q);
       interrupt_is_status_and_enable: assert (irq == |(enable_model_q & u_dut.irq_status_q));
       reach_interrupt:           assert (!(irq && !done_q));
     end

@@ -25,7 +25,7 @@ module formal_store
   logic [127:0] data;
   logic [FmReadLatency-1:0] pipe_q;
   logic         hold_dma_q, hold_data_q, hold_rd_q, clear_q;
-  logic [15:0]  to_read_q, rd_addr_q, dma_words_q;
+  logic [15:0]  to_read_q, next_addr_q, rd_addr_q, dma_words_q;
   logic [3:0]   open_q, asked_q, flying;  // instructions taken and not completed; DMA requests
   logic [16:0]  to_pop_q;
   store_instr_t instr;
@@ -69,9 +69,9 @@ module formal_store
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {pipe_q, hold_dma_q, hold_data_q, hold_rd_q, to_read_q, open_q, asked_q} <= '0;
+      {pipe_q, hold_dma_q, hold_data_q, hold_rd_q, to_read_q, next_addr_q, open_q, asked_q} <= '0;
     end else if (clear_i) begin
-      {pipe_q, hold_dma_q, hold_data_q, hold_rd_q, to_read_q, open_q, asked_q} <= '0;
+      {pipe_q, hold_dma_q, hold_data_q, hold_rd_q, to_read_q, next_addr_q, open_q, asked_q} <= '0;
     end else begin
       pipe_q      <= {pipe_q[FmReadLatency-2:0], read};
       hold_dma_q  <= dma_valid && !dma_ready_i;
@@ -79,6 +79,8 @@ module formal_store
       hold_rd_q   <= rd_valid && !rd_req_ready_i;
       open_q      <= open_q + 4'(take) - 4'(done);
       asked_q     <= asked_q + 4'(dma_valid && dma_ready_i) - 4'(dma_done_i);
+      if (take) next_addr_q <= instr.src_addr;
+      else if (read) next_addr_q <= next_addr_q + 16'd1;
       if (take) to_read_q <= instr.length;
       else if (read) to_read_q <= to_read_q - 16'd1;
     end
@@ -97,6 +99,9 @@ module formal_store
       room_for_every_answer: assert (!pipe_q[FmReadLatency-1] || u_dut.buffer_ready);
       credit_is_room:        assert (u_dut.credit_q + flying + u_dut.level == 4'd8);
       reads_what_is_named:   assert (u_dut.reading_q == (to_read_q != '0));
+      reads_in_order:        assert (!rd_valid || rd_addr == next_addr_q);
+      stall_is_told:         assert (stall == ((rd_valid && !rd_req_ready_i) ||
+                                               (data_valid && !data_ready_i)));
       left_is_counted:       assert (!u_dut.reading_q || u_dut.left_q == to_read_q);
       at_most_eight_open:    assert (open_q <= 4'd8);
       open_is_counted:       assert (open_q == u_dut.flights_q + 4'(u_dut.empty_done_q));
