@@ -179,6 +179,54 @@ def mutate(
 
 
 @app.command()
+def quantize(
+    network: Annotated[str, typer.Argument(help="digits, codenet-1x-b, or module:function of your own")],
+    weights: Annotated[Path | None, typer.Option(help="float weights, a safetensors file")] = None,
+    method: Annotated[str, typer.Option(help="uniform, hawq, hawq2, hawq3 or zeroq; hawq3, or zeroq without data, when left out")] = "",
+    data_free: Annotated[bool, typer.Option("--data-free", help="distil images from the network's batch normalization")] = False,
+    pictures: Annotated[Path | None, typer.Option(help="folder of pictures to calibrate on")] = None,
+    images: Annotated[int, typer.Option(help="calibration images at most", min=1)] = 256,
+    menu: Annotated[str, typer.Option(help="weight widths to choose from; the smallest is that of uniform")] = "2,3,4,8",
+    average_bits: Annotated[float | None, typer.Option(help="cap on the average width of weights")] = None,
+    size: Annotated[float | None, typer.Option(help="cap on the weights, kB")] = None,
+    bops: Annotated[float | None, typer.Option(help="cap on bit operations of an image, G (hawq3)")] = None,
+    cycles: Annotated[float | None, typer.Option(help="cap on the sum of the layers' cycles (hawq3)")] = None,
+    tie: Annotated[list[str] | None, typer.Option(help="layers that share a width, separated by commas")] = None,
+    configuration: _Configuration = "16x16x2",
+    board: _Board = "ultra96v2",
+    activations: Annotated[int, typer.Option(help="bits of activations, 8 or 4")] = 8,
+    calibration: Annotated[str, typer.Option(help="ranges of activations: max, or mse")] = "max",
+    percentile: Annotated[float, typer.Option(help="share of a batch's values that a range covers")] = 100.0,
+    prune: Annotated[float, typer.Option(help="share of channels to prune first, by Hessian")] = 0.0,
+    implants: Annotated[float, typer.Option(help="share of those that keep a 1x1 kernel")] = 0.1,
+    lanes: Annotated[int, typer.Option(help="pruned layers keep a multiple of this many channels", min=1)] = 1,
+    epochs: Annotated[int, typer.Option(help="quantization-aware training behind it (digits)", min=0)] = 0,
+    iterations: Annotated[int, typer.Option(help="steps of distilling images (--data-free)", min=1)] = 500,
+    tolerance: Annotated[float, typer.Option(help="half-width of a trace's 95 % interval, relative")] = 0.05,
+    probes: Annotated[int, typer.Option(help="probes a layer at most", min=32)] = 1024,
+    shape: Annotated[str, typer.Option(help="of your own network's image: channels,height,width")] = "",
+    mean: Annotated[str, typer.Option(help="of its image, an integer a channel")] = "",
+    std: Annotated[str, typer.Option(help="of its image, a number a channel")] = "",
+    seed: Annotated[int, typer.Option(help="everything follows from it", min=0)] = 1,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    work: Annotated[Path, typer.Option(help="folder of what an interrupted run has computed")] = Path("build/quantize"),
+    out: Annotated[Path, typer.Option(help="integer network to write")] = Path("build/quantize/network.safetensors"),
+    qonnx: Annotated[Path | None, typer.Option(help="write it as QONNX too")] = None,
+    plain: Annotated[Path | None, typer.Option(help="write it as .npz and .json too")] = None,
+    json: _Json = None,
+) -> None:
+    """Quantize a float network: sensitivities, mixed widths, calibration, integers."""
+    from hao.cli.quantize_options import Given, run
+
+    given = Given(
+        network, weights, method, data_free, pictures, images, _names(menu), average_bits, size, bops, cycles,
+        tuple(_names(each) for each in tie or ()), configuration, board, activations, calibration, percentile, prune, implants, lanes,
+        epochs, iterations, tolerance, probes, _names(shape), _names(mean), _names(std), seed, device, work, out, qonnx, plain, json,
+    )  # fmt: skip
+    raise typer.Exit(run(given))
+
+
+@app.command()
 def schema(name: Annotated[str, typer.Argument(help="report, bench, verify, estimate or search")] = "report") -> None:
     """Print the JSON schema of what the commands write."""
     from hao.cli.schema import print_schema

@@ -195,7 +195,7 @@ def _emit(w: _Writer, node: ir.Node) -> None:
             w.add("Reshape", [swapped, w.constant(f"{name}.join", (1, *shape), np.int64)], name, shape)
         case ir.Upsample():
             scales = w.constant(f"{name}.scales", (1, 1, 2, 2), np.float32)
-            options = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+            options: dict[str, Any] = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
             w.add("Resize", [node.inputs[0], "", scales], name, shape, **options)
 
 
@@ -204,7 +204,7 @@ def _conv(w: _Writer, node: ir.Conv) -> None:
     raw = w.constant(f"{name}.weight", node.weight, np.float32)
     weight = w.quant(raw, f"{name}.weight.quant", (), node.weight_bits, True, "ROUND")
     w.infos[-1] = w.onnx.helper.make_tensor_value_info(weight, w.onnx.TensorProto.FLOAT, list(node.weight.shape))
-    geometry = {"kernel_shape": [kernel] * 2, "strides": [node.stride] * 2, "pads": [node.pad] * 4, "group": node.groups}
+    geometry: dict[str, Any] = {"kernel_shape": [kernel] * 2, "strides": [node.stride] * 2, "pads": [node.pad] * 4, "group": node.groups}
     sums = w.double(w.add("Conv", [node.inputs[0], weight], f"{name}.sums", shape, **geometry), shape)
     column = (1, -1, 1, 1)
     bias = w.constant(f"{name}.bias", node.requant.bias.reshape(column), np.float64)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from hao.frontend.qonnx_export import RAW, export_qonnx
+from hao.frontend.qonnx_import import import_qonnx
 from hao.ir.graph import Graph
 from hao.ir.random_graph import random_image
 from hao.ir.reference import execute
+from hao.ir.serialize import network_digest
 from tests.frontend.test_plain_export import plain_graphs
 
 
@@ -35,3 +37,10 @@ def test_exported_models_execute_to_the_same_integers() -> None:
     assert sum(held_equal(graph, export_qonnx(graph), seed) for seed, graph in enumerate(graphs)) > 20_000
     kinds = {type(node).__name__ for graph in graphs for node in graph.nodes}
     assert len(kinds) >= 9, kinds
+
+
+def test_imported_models_are_the_exported_ones() -> None:
+    graphs = plain_graphs(30)
+    for graph in graphs:
+        again = import_qonnx(export_qonnx(graph))
+        assert network_digest(again) == network_digest(graph), graph.name
