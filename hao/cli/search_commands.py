@@ -55,7 +55,19 @@ def build(
     raise typer.Exit(run_build(Options(design, _names(engines), synth, out, json), make_console()))
 
 
+def pareto(
+    board: _Board = "ultra96v2",
+    out: Annotated[Path, typer.Option(help="folder of CSV, PNG and page")] = Path("build/pareto"),
+) -> None:
+    """Show the front of accuracy against cycles of the trained digit networks, each on its best engine."""
+    from hao.cli.pareto import Options, run_pareto
+    from hao.cli.tables import make_console
+
+    raise typer.Exit(run_pareto(Options(board, out), make_console()))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command()(search)
     app.command()(build)
+    app.command()(pareto)

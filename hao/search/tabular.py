@@ -25,6 +25,7 @@ from hao.models.searchable import Architecture, Searchable, members, parameters_
 
 TRAINED = 898
 """Pictures trained on; the other 539 of the training part validate. The held-out test part is never read here."""
+VALIDATED = 539
 EPOCHS, BATCH = 10, 128
 _RATE, _CALIBRATION = 1.5e-2, 256
 
