@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from hao.boards import load_board
-from hao.errors import DataError
+from hao.errors import DataError, ModelError
 from hao.models.searchable import parse
 from hao.search.hardware import Hardware
 
@@ -44,7 +44,7 @@ def read_costed(path: Path = COSTED) -> list[Costed]:
     try:
         lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
         return [Costed(parse(r["name"]).name, r["board"], float(r["cycles"]), r["engine"], float(r["seconds"])) for r in lines]
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError, ModelError) as error:
         raise DataError(f"{path} is no table of solved members: {error}", "write it again: python -m hao.search.costed") from error
 
 

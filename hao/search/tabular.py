@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from hao.errors import DataError
+from hao.errors import DataError, ModelError
 from hao.models.searchable import Architecture, Searchable, members, parameters_of, parse
 
 TRAINED = 898
@@ -122,7 +122,7 @@ def read_rows(path: Path) -> list[Row]:
             )
             for line in lines
         ]  # fmt: skip
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError, ModelError) as error:
         raise DataError(f"{path} is no table of trained members: {error}", hint) from error
     if len({row.name for row in rows}) != len(rows):
         raise DataError(f"{path} names a member twice", hint)
