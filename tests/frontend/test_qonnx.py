@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from hao.errors import UnsupportedNetwork
 from hao.frontend.qonnx_export import RAW, export_qonnx
 from hao.frontend.qonnx_import import import_qonnx
-from hao.ir.graph import Graph
+from hao.ir.graph import Conv, Graph
 from hao.ir.random_graph import random_image
 from hao.ir.reference import execute
 from hao.ir.serialize import network_digest
@@ -44,3 +47,39 @@ def test_imported_models_are_the_exported_ones() -> None:
     for graph in graphs:
         again = import_qonnx(export_qonnx(graph))
         assert network_digest(again) == network_digest(graph), graph.name
+
+
+def test_a_model_that_brevitas_trained_executes_alike() -> None:
+    """``make_brevitas.py`` trained it. ONNX executes it in floating point: at most one unit apart, and rarely."""
+    import onnx
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.core.onnx_exec import execute_onnx
+
+    model = onnx.load(str(Path(__file__).parent / "brevitas_small.onnx"))
+    graph, wrapped = import_qonnx(model), ModelWrapper(model)
+    assert [node.weight_bits for node in graph.nodes if isinstance(node, Conv)] == [4, 4, 8]
+    compared = differing = 0
+    for seed in range(4):
+        image = np.random.default_rng(seed).integers(0, 200, (1, 8, 8), dtype=np.uint8)
+        steps = {item.output[0]: item.input[1] for item in model.graph.node if item.op_type == "Quant"}
+        stored = {item.name: float(onnx.numpy_helper.to_array(item)) for item in model.graph.initializer if not item.dims}
+        pixels = image[None].astype(np.float32) * np.float32(stored[steps[graph.nodes[0].name]])
+        values = execute_onnx(wrapped, {model.graph.input[0].name: pixels}, return_full_exec_context=True)
+        for name, expected in execute(graph, image).items():
+            if name in steps:
+                found = np.rint(values[name].ravel() / stored[steps[name]])
+                apart = np.abs(found - expected.ravel())
+                assert apart.max() <= 1, name
+                compared, differing = compared + apart.size, differing + int((apart > 0).sum())
+    assert compared > 4000 and differing < 0.02 * compared
+
+
+def test_models_without_quantizers_are_named() -> None:
+    import onnx
+
+    model = onnx.load(str(Path(__file__).parent / "brevitas_small.onnx"))
+    second = [node for node in model.graph.node if node.op_type == "Quant"][2]
+    second.op_type = "Sigmoid"
+    with pytest.raises(UnsupportedNetwork) as caught:
+        import_qonnx(model)
+    assert "Sigmoid" in caught.value.nodes[0]
