@@ -111,24 +111,26 @@ def _least(free: Problem, name: str, found: Outcome, seconds: float, solver: Sol
 
 
 def _together(problem: Problem, seconds: float, solver: SolverName) -> dict[str, float]:
-    """Limits to relax at once: all soft ones go, then the engine that exceeds the rest by the least sum of shares."""
-    free = replace(problem, limits=replace(problem.limits, damage=None, cycles=None))
+    """Limits to relax at once: the engine that exceeds the device by the least sum of shares; soft limits only where they must give."""
     limits = problem.limits.area
 
     def excess(member: int) -> float:
-        area = free.candidates[member].area
+        area = problem.candidates[member].area
         return sum(max(0.0, used / limit - 1) if limit else float(used > 0) * 1e3 for used, limit in zip(area, limits, strict=True))
 
-    for member in sorted(range(len(free.candidates)), key=excess):
-        candidate = free.candidates[member]
-        open_limits = replace(free.limits, area=candidate.area)
-        single = search(replace(free, candidates=(candidate,), limits=open_limits), seconds, solver)
-        if single.answer is None:
-            continue
-        needs = {n: used for n, used, limit in zip(RESOURCES, candidate.area, limits, strict=True) if used > limit}
-        if problem.limits.damage is not None and single.answer.damage > problem.limits.damage:
-            needs["perturbation"] = single.answer.damage
-        if problem.limits.cycles is not None and single.answer.cycles > problem.limits.cycles:
-            needs["cycles"] = single.answer.cycles
-        return needs
+    soft = replace(problem.limits, damage=None, cycles=None)
+    for kept in (problem.limits, soft):
+        for member in sorted(range(len(problem.candidates)), key=excess):
+            candidate = problem.candidates[member]
+            if Bound(replace(problem, limits=kept), candidate).value() == float("inf"):
+                continue
+            single = search(replace(problem, candidates=(candidate,), limits=replace(kept, area=candidate.area)), seconds, solver)
+            if single.answer is None:
+                continue
+            needs = {n: used for n, used, limit in zip(RESOURCES, candidate.area, limits, strict=True) if used > limit}
+            if problem.limits.damage is not None and single.answer.damage > problem.limits.damage + _MARGIN:
+                needs["perturbation"] = single.answer.damage
+            if problem.limits.cycles is not None and single.answer.cycles > problem.limits.cycles * (1 + 1e-6):
+                needs["cycles"] = single.answer.cycles
+            return needs
     return {}

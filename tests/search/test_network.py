@@ -83,6 +83,7 @@ def test_impossible_limits_are_explained(graph: Graph, board: Board) -> None:
     sentence = found.conflict.sentence(found.space.problem.limits)
     assert "dsp from 100 to 152" in sentence
     assert "bram36 from 20" in sentence
+    assert "perturbation" not in sentence
 
 
 def test_least_perturbation_under_a_cap(graph: Graph, board: Board, found: Found) -> None:
