@@ -149,7 +149,7 @@ def write(judged: Judged) -> None:
 def judge(arguments: argparse.Namespace) -> None:
     """All of it."""
     commit, simulated = arguments.commit or last_commit(), Simulated()
-    rows, refused = judge_named([] if arguments.no_named else NAMED, simulated), 0
+    rows, refused = judge_named([name for name in arguments.named.split(",") if name], simulated), 0
     configs = {name: CI_CONFIGS[name] for name in arguments.configurations.split(",") if name}
     configs |= {f"drawn-{number}": drawn_config(commit, number) for number in range(arguments.drawn)}
     for label, config in configs.items():
@@ -202,7 +202,7 @@ def main() -> int:
     command.add_argument("--networks", type=int, default=20)
     command.add_argument("--configurations", default=",".join(CI_CONFIGS))
     command.add_argument("--drawn", type=int, default=0, help="configurations drawn from the commit besides")
-    command.add_argument("--no-named", action="store_true")
+    command.add_argument("--named", default=",".join(NAMED), help="networks of hao bench, on 16x16x2; empty: none")
     command.set_defaults(run=judge)
     commands.add_parser("fixed").set_defaults(run=fixed)
     command = commands.add_parser("explain")
