@@ -61,11 +61,12 @@ def _synthesis(configuration: str) -> Synthesis | None:
 
 
 def accuracy_of(card: dict[str, Any]) -> tuple[str, float] | None:
-    """What a model card says that its integer network reaches on the test data, which is read once: metric and percent."""
+    """What a model card says that its integer network reaches on the test data: metric and percent."""
     for field, metric in (("test_accuracy_percent", "top-1 %"), ("test_ap50_percent", "AP50 %")):
         found = card.get(field)
         if isinstance(found, dict) and "integer" in found:
-            return metric, float(found["integer"])
+            value = found["integer"]
+            return metric, float(value["ap50"] if isinstance(value, dict) else value)
     return None
 
 
