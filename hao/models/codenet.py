@@ -23,6 +23,9 @@ IMAGE_MEAN = (104, 114, 120)
 IMAGE_STD = (73.7, 69.9, 70.9)
 """Standard deviation per channel on the scale of u8; folded into the first layer when quantized."""
 
+BACKBONE = "layer"
+"""How the names of the backbone's parameters begin."""
+
 Operator = Literal["deformable", "plain", "full", "depthwise", "bounded", "square"]
 _STAGE_REPEATS = (3, 7, 3)
 _UP_WIDTHS = (256, 128, 64)

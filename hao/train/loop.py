@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional
 from hao.data.cache import crop_shard, scene_shard
 from hao.data.shapes import CLASSES
 from hao.errors import TrainingError
-from hao.models.codenet import CONFIGS, build
+from hao.models.codenet import BACKBONE, CONFIGS, build
 from hao.train.evaluate import average_precision, detect, displacement_histograms, scenes
 from hao.train.feed import Batch, Feed, ahead, normalize, objects
 from hao.train.losses import DetectionLoss, detection_loss
@@ -75,7 +75,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         net: nn.Module = build(recipe.config, operator=recipe.operator)
         if initial is not None:
-            load_float(net, initial)
+            load_float(net, initial, recipe.begin_with)
         origin = [] if initial is None else origin_of(initial)
         self.run = Run(recipe, prepare(net) if prepare else net, CONFIGS[recipe.config].widths[4], origin)
         if self.checkpoint.is_file():
@@ -219,8 +219,8 @@ class Trainer:
             self.listen(line)
 
 
-def load_float(net: nn.Module, path: Path) -> None:
-    """Fill a float network from an export or from the averaged weights of a checkpoint.
+def load_float(net: nn.Module, path: Path, part: Literal["all", "backbone"] = "all") -> None:
+    """Fill a float network, or only its backbone, from an export or from the averaged weights of a checkpoint.
 
     Raises:
         CheckpointError: not readable, or of another network.
@@ -229,4 +229,7 @@ def load_float(net: nn.Module, path: Path) -> None:
     prefix = "average.net."
     if any(name.startswith(prefix) for name in tensors):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    if part == "backbone":
+        kept = {name: value for name, value in net.state_dict().items() if not name.startswith(BACKBONE)}
+        tensors = {name: value for name, value in tensors.items() if name.startswith(BACKBONE)} | kept
     load_weights(net, tensors, path)

@@ -48,6 +48,7 @@ class Recipe(BaseModel):
         name: names the folder of its checkpoints and log.
         config: CoDeNet configuration, a to e.
         operator: of the up blocks, as in `hao.models.codenet.CoDeNetConfig`.
+        begin_with: which of the given initial weights are taken: all, or the backbone's (networks that differ behind it).
         seed: of the initial weights and of every draw of the data feed.
         phases: in order.
         decay: weight decay of AdamW, on weights of convolutions only.
@@ -61,6 +62,7 @@ class Recipe(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     config: Literal["a", "b", "c", "d", "e"] = "b"
     operator: Operator = "deformable"
+    begin_with: Literal["all", "backbone"] = "all"
     seed: int = 1
     phases: tuple[Phase, ...] = Field(min_length=1)
     decay: float = 0.01

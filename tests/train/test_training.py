@@ -272,6 +272,18 @@ def test_export_is_small_and_loads(shards: Path, tmp_path: Path) -> None:
         load_float(build("b", operator="plain"), tmp_path / "out.safetensors")
 
 
+def test_a_network_can_begin_with_the_backbone_of_another(shards: Path, tmp_path: Path) -> None:
+    first = Trainer(recipe(), tmp_path, shards)
+    first.run.export(tmp_path / "w.safetensors")
+    second = Trainer(
+        recipe(name="plain", operator="plain", begin_with="backbone", seed=9), tmp_path, shards, initial=tmp_path / "w.safetensors"
+    )
+    mine, theirs = second.run.learner.net.state_dict(), first.run.learner.net.state_dict()
+    for name, value in mine.items():
+        assert torch.equal(value, theirs[name].half().to(value.dtype)) or not name.startswith("layer"), name
+    assert not torch.equal(mine["hm.0.weight"], theirs["hm.0.weight"])
+
+
 def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"\x10" * 100)
     for name in ("x.safetensors", "absent.safetensors"):
