@@ -36,5 +36,5 @@ $(VENV)/.base: pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/.base
 	@$(PYTHON) -m hao.cli.doctor --tests
 	@echo "Installing the test extras into $(VENV) (about 260 MB to download where a CPU build of torch is offered, up to 2.9 GB where it is not)"
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[torch,train,synth,test]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[torch,train,search,synth,test]'
 	@touch $@

@@ -102,7 +102,7 @@ class Board(_Frozen):
     """One board, as written in ``boards/<name>.toml``.
 
     ``board_part`` is the name of Vivado's board files without their version, empty where there are none; ``unsupported`` says why
-    the engine does not run there and is empty where it does.
+    the engine does not run there and is empty where it does; a ``synthetic`` board is a share of a real one, for searches only.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -112,6 +112,7 @@ class Board(_Frozen):
     family: Literal["zynq-ultrascale-plus", "zynq-7000"]
     dsp_kind: Literal["DSP48E2", "DSP48E1"]
     unsupported: str = ""
+    synthetic: bool = False
     resources: Resources
     clock: Clock
     ports: Ports

@@ -60,11 +60,13 @@ def plan_vivado(config: EngineConfig, board: Board) -> ProjectPlan:
     """The project that builds ``hao.bit``, ``hao.hwh`` and ``hao.xsa`` of the RTL engine of ``config`` for ``board``.
 
     Raises:
-        BoardError: the engine does not run on ``board``.
+        BoardError: the engine does not run on ``board``, or there is no such device.
         MissingTool: the installation carries no RTL or templates.
     """
     if board.unsupported:
         raise BoardError(f"the engine does not run on {board.name}: {board.unsupported}", "hao boards lists the boards it runs on")
+    if board.synthetic:
+        raise BoardError(f"{board.name} is synthetic: there is no such device", "build for the board that it is a share of: ultra96v2")
     values = design_values(board)
     scripts = {name: render(f"{name}.j2", values) for name in (DESIGN_SCRIPT, BUILD_SCRIPT, IMPLEMENTATION)}
     settings = {"configuration": config.model_dump(), "digest": config.digest(), "board": board.model_dump(mode="json")}

@@ -17,7 +17,7 @@ BUILD, README = "build.sh", "README.txt"
 def archive_files(plan: ProjectPlan) -> dict[str, str]:
     """What the archive of ``plan`` holds, by path: the project, a shell script that finds the tool and starts it, and a page."""
     values = {"target": plan.target, "start": plan.start, "digest": plan.digest()}
-    extra = {BUILD: render("build.sh.j2", values), README: render("build_readme.txt.j2", values)}
+    extra = {BUILD: render(f"{BUILD}.j2", values), README: render(f"{README}.j2", values)}
     return {**plan.files, MANIFEST: plan.manifest(), **extra}
 
 

@@ -13,13 +13,16 @@ from hao.codegen.tcl_project import ProjectPlan, write_project
 from hao.codegen.vitis_hls import UNIFIED, plan_vitis_hls
 from hao.codegen.vivado import plan_vivado
 from hao.engine.config import CI_CONFIGS, EngineConfig
+from hao.errors import BoardError
 from hao.resources import shared
 from tests.codegen.tcl_design import DesignFault, read_interfaces
 from tests.codegen.tcl_interpreter import TclFailed, backends, run_script
 from tests.codegen.tcl_tool import VOCABULARY, Tool
 
 CONFIG = EngineConfig()
-SUPPORTED = tuple(name for name in board_names() if not load_board(name, only_supported=False).unsupported)
+KNOWN = {name: load_board(name, only_supported=False) for name in board_names()}
+SUPPORTED = tuple(name for name, board in KNOWN.items() if not board.unsupported and not board.synthetic)
+SYNTHETIC = tuple(name for name, board in KNOWN.items() if board.synthetic)
 BACKEND = backends()[0]
 EVERY_BACKEND = pytest.mark.parametrize("backend", backends())
 
@@ -49,6 +52,13 @@ def test_the_build_script_leaves_bitstream_and_handoff(tmp_path: Path, board: st
     assert len(tool.design.links) == 4
     high = [segment for _, segment, *_ in tool.design.addresses if segment.endswith("DDR_HIGH")]
     assert len(high) == (load_board(board).dram.size_bytes > 1 << 31)
+
+
+def test_nothing_is_built_for_devices_that_do_not_exist() -> None:
+    assert len(SUPPORTED) == 6 and len(SYNTHETIC) == 6
+    for name in SYNTHETIC:
+        with pytest.raises(BoardError, match="synthetic"):
+            plan_vivado(CONFIG, KNOWN[name])
 
 
 def test_without_board_files_the_build_goes_on_and_says_so(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from jinja2 import UndefinedError
 
 from hao.boards import load_board
 from hao.codegen import hls
+from hao.codegen.c_driver import plan_c_driver
 from hao.codegen.environment import environment
 from hao.codegen.hls import FILES, decoded, render_kernel
 from hao.codegen.hls_project import SCRIPT, render_project
 from hao.codegen.rtl import rtl_sources
+from hao.codegen.tcl_project import MANIFEST
 from hao.codegen.vitis_hls import plan_vitis_hls
 from hao.codegen.vivado import plan_vivado
 from hao.engine import isa
@@ -20,6 +22,7 @@ from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.errors import BoardError, UsageError
 from hao.resources import shared
 from hao.runtime.csim_build import Arithmetic, plan_csim
+from hao.vendor.archive import archive_files
 
 EXPRESSION = re.compile(r"(?:int_t<\d+>\()?(?:bits<(\d+), (\d+)>\()?(?:join\(raw.half\[\d+\], )?raw.half\[(\d+)\]\)*")
 CORNERS = [
@@ -40,10 +43,10 @@ def test_sources_are_tidy(config: EngineConfig) -> None:
 
 
 def test_every_template_belongs_to_a_file() -> None:
-    templates = {path.name.removesuffix(".j2") for path in shared("hls_templates").glob("*.j2")}
-    board = load_board("ultra96v2")
-    written = {*plan_vitis_hls(EngineConfig(), board).files, *plan_vivado(EngineConfig(), board).files}
-    by_hand = {path.name for path in rtl_sources()}
+    templates = {path.name.removesuffix(".j2") for path in shared("hls_templates").rglob("*.j2")}
+    config, board = EngineConfig(), load_board("ultra96v2")
+    written = {*plan_vitis_hls(config, board).files, *archive_files(plan_vivado(config, board)), *plan_c_driver(config, board).files}
+    by_hand = {path.name for path in rtl_sources()} | {MANIFEST}
     assert templates == {path.rpartition("/")[2] for path in written} - by_hand
     assert {*FILES, SCRIPT, "hao_pkg.sv"} < templates
 

@@ -75,7 +75,6 @@ def test_predictor_ranks_unseen_members() -> None:
 
 
 def test_pareto_writes_its_files(tmp_path: Path) -> None:
-    pytest.importorskip("plotly")
     assert run_pareto(Options(BOARD, tmp_path), Console(quiet=True)) == 0
     assert (tmp_path / f"{BOARD}.png").stat().st_size > 5000
     assert (tmp_path / f"{BOARD}.csv").read_text(encoding="utf-8").startswith("name,cycles")
