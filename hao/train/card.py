@@ -45,8 +45,8 @@ def measured(model: QuantModel, calibrated: QuantModel, initial: Path, config: s
     """AP50 on the first ``count`` test scenes, percent with its central 95 % bootstrap interval.
 
     Rows: the float network, the same with every displacement forced to 1, quantized without training (mode ``integer``), and
-    ``model`` in modes ``float`` (fake-quantized) and ``integer``; then the displacements used by the integer network's
-    layers, and how far its two modes differ layer by layer.
+    ``model`` in modes ``float`` (fake-quantized) and ``integer``; then the displacements that mode ``float`` of ``model``
+    used, and how far its two modes differ layer by layer.
     """
     free = score(load_network(initial, config), data, "test", count)
     rows: dict[str, Any] = {
@@ -101,7 +101,7 @@ def codenet_card(name: str, config: str, digest: str, recipe: Recipe, initial: P
             "train_scenes": shards * SHARD,
             "train_digest": data_digest(data, "train", shards),
             "test_digest": data_digest(data, "test", test_shards),
-            "selection": "validation scenes and photographs only; the test split was read once, for this card",
+            "selection": "by validation scenes and photographs only",
         },
         "float_training": [_told(run) for run in [header, *header.get("origin", [])]],
         "quantized_training": recipe.model_dump(),

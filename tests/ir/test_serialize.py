@@ -15,6 +15,7 @@ from hao.ir.graph import Conv, DeformConv, Graph
 from hao.ir.random_graph import random_graph, random_image
 from hao.ir.reference import digest, execute, outputs
 from hao.ir.serialize import load_graph, network_digest, pack_nibbles, save_graph, unpack_nibbles
+from hao.models.integer_codenet import random_codenet
 
 
 @pytest.fixture
@@ -40,14 +41,15 @@ def test_round_trip(seed: int, tmp_path: Path) -> None:
 
 
 def test_weights_that_lie_channels_last_come_back_in_order(tmp_path: Path) -> None:
-    graph = random_graph(3)
+    graph = random_codenet("b", seed=1)
     nodes = tuple(
         replace(node, weight=np.ascontiguousarray(node.weight.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
         if isinstance(node, Conv | DeformConv)
         else node
         for node in graph.nodes
     )
-    assert any(isinstance(node, Conv) and not node.weight.flags.c_contiguous for node in nodes)
+    # Up to four bits are packed, which puts them in order anyway: it takes a wider layer to see the fault.
+    assert any(isinstance(node, Conv) and node.weight_bits > 4 and not node.weight.flags.c_contiguous for node in nodes)
     save_graph(replace(graph, nodes=nodes), tmp_path / "g.safetensors")
     assert network_digest(load_graph(tmp_path / "g.safetensors")) == network_digest(graph)
 
