@@ -232,6 +232,13 @@ def _accuracy(model: nn.Module, source: FloatSource, device: torch.device) -> fl
     return float(100 * (named == labels).mean())
 
 
+def _loss_name(method: str, labelled: bool) -> str:
+    """Which loss the sensitivities belong to."""
+    if method == "zeroq":
+        return "divergence from the float network"
+    return "cross entropy" if labelled else "distance to the float results"
+
+
 def _report(
     options: Options,
     folded: FoldedNetwork,
@@ -267,18 +274,11 @@ def _report(
     size = sum(choice.price.size[name][bits] for name, bits in choice.bits.items())
     step = max(1, len(choice.frontier) // _FRONTIER_POINTS)
     caps = {label: value for label, value in vars_of(_caps(options, folded)).items() if value is not None}
-    loss = (
-        "divergence from the float network"
-        if options.method == "zeroq"
-        else "cross entropy"
-        if seen[1]
-        else "distance to the float results"
-    )
     return QuantizeReport(
         network=integer.name,
         digest=network_digest(integer),
         method=options.method,
-        loss=loss,
+        loss=_loss_name(options.method, seen[1]),
         images=seen[0],
         data_free=options.data_free,
         seed=options.source.seed,
