@@ -65,6 +65,7 @@ def print_implementation(console: Console, found: Implementation) -> None:
     if found.setup_slack_ns is not None and found.hold_slack_ns is not None:
         met = "met" if found.meets_timing else "NOT MET"
         slack = f"timing {met}: setup slack {found.setup_slack_ns:g} ns, hold slack {found.hold_slack_ns:g} ns"
+        slack += "" if found.pulse_slack_ns is None else f", pulse width {found.pulse_slack_ns:g} ns"
     power = "power not reported"
     if found.total_watt is not None:
         power = f"power, as the tool estimates it: {found.total_watt:g} W"

@@ -14,6 +14,8 @@ from hao.errors import UsageError
 
 MANIFEST = "hao-project.json"
 """File at the root of every written project: target, settings, digest and the list of its files."""
+SHELL_SCRIPT = "build.sh"
+"""Builds a project on a machine with the tools and without Python."""
 
 
 @dataclass(frozen=True, slots=True)

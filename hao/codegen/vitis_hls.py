@@ -5,7 +5,7 @@ from __future__ import annotations
 from hao.boards import Board
 from hao.codegen.environment import render
 from hao.codegen.hls_project import SCRIPT, render_project
-from hao.codegen.tcl_project import ProjectPlan
+from hao.codegen.tcl_project import SHELL_SCRIPT, ProjectPlan
 from hao.engine.config import EngineConfig
 
 UNIFIED = "hls_config.cfg"
@@ -21,5 +21,6 @@ def plan_vitis_hls(config: EngineConfig, board: Board) -> ProjectPlan:
     period = 1000 / board.clock.engine_mhz
     files = render_project(config, board.part, period)
     files[UNIFIED] = render(f"{UNIFIED}.j2", {"part": board.part, "clock_ns": f"{period:g}"})
+    files[SHELL_SCRIPT] = render(f"{SHELL_SCRIPT}.j2", {"target": "vitis-hls"})
     settings = {"configuration": config.model_dump(), "digest": config.digest(), "board": board.name, "part": board.part}
     return ProjectPlan("vitis-hls", files, settings, f"vitis_hls -f {SCRIPT}")

@@ -6,7 +6,7 @@ from hao.boards import CLOCK_TOLERANCE, Board
 from hao.codegen.environment import render
 from hao.codegen.rtl_ip import CONTROL, CONTROL_BYTES, MEMORY, VLNV, ip_files
 from hao.codegen.rtl_ip import SCRIPT as PACKAGE_SCRIPT
-from hao.codegen.tcl_project import ProjectPlan
+from hao.codegen.tcl_project import SHELL_SCRIPT, ProjectPlan
 from hao.engine.config import EngineConfig
 from hao.errors import BoardError
 
@@ -71,4 +71,5 @@ def plan_vivado(config: EngineConfig, board: Board) -> ProjectPlan:
     scripts = {name: render(f"{name}.j2", values) for name in (DESIGN_SCRIPT, BUILD_SCRIPT, IMPLEMENTATION)}
     settings = {"configuration": config.model_dump(), "digest": config.digest(), "board": board.model_dump(mode="json")}
     start = f"vivado -mode batch -source {BUILD_SCRIPT}"
+    scripts[SHELL_SCRIPT] = render(f"{SHELL_SCRIPT}.j2", {"target": "vivado", "start": start})
     return ProjectPlan("vivado", {**ip_files(config, board), **scripts}, settings, start)

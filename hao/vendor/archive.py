@@ -8,17 +8,16 @@ import tarfile
 from pathlib import Path
 
 from hao.codegen.environment import render
-from hao.codegen.tcl_project import MANIFEST, ProjectPlan
+from hao.codegen.tcl_project import MANIFEST, SHELL_SCRIPT, ProjectPlan
 from hao.errors import UsageError
 
-BUILD, README = "build.sh", "README.txt"
+README = "README.txt"
 
 
 def archive_files(plan: ProjectPlan) -> dict[str, str]:
-    """What the archive of ``plan`` holds, by path: the project, a shell script that finds the tool and starts it, and a page."""
+    """What the archive of ``plan`` holds, by path: the project, whose ``build.sh`` finds the tool and starts it, and a page."""
     values = {"target": plan.target, "start": plan.start, "digest": plan.digest()}
-    extra = {BUILD: render(f"{BUILD}.j2", values), README: render(f"{README}.j2", values)}
-    return {**plan.files, MANIFEST: plan.manifest(), **extra}
+    return {**plan.files, MANIFEST: plan.manifest(), README: render(f"{README}.j2", values)}
 
 
 def write_archive(plan: ProjectPlan, path: Path) -> Path:
@@ -33,7 +32,7 @@ def write_archive(plan: ProjectPlan, path: Path) -> Path:
         for name, text in sorted(archive_files(plan).items()):
             data = text.encode()
             entry = tarfile.TarInfo(f"{root}/{name}")
-            entry.size, entry.mode = len(data), 0o755 if name == BUILD else 0o644
+            entry.size, entry.mode = len(data), 0o755 if name == SHELL_SCRIPT else 0o644
             archive.addfile(entry, io.BytesIO(data))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -87,7 +87,7 @@ def build_here(request: Request, listen: Listener, find: Finder | None = None) -
     """
     look = find or (lambda name: find_tool(name, request.environment))
     for tool, words in commands_for(request.plan.target, look):
-        run_tool(request.job(tool.name, [str(tool.path), *words]), listen)
+        run_tool(request.job(tool.name, tool.command(words)), listen)
     return _result(request)
 
 
@@ -102,7 +102,7 @@ def build_there(request: Request, host: str, listen: Listener) -> Path:
         raise UsageError(f"target {request.plan.target} is not built on a server", "build it here, or give --archive")
     server = Server(host, f"hao-build/{request.plan.digest()[:16]}")
     send(request.folder, server)
-    run_tool(request.job("vivado", server.build_command(("vivado", *VIVADO_WORDS))), listen)
+    run_tool(request.job("vivado", server.build_command()), listen)
     fetch(request.folder, server)
     return _result(request)
 

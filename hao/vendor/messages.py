@@ -22,8 +22,10 @@ MEANINGS = (
     Meaning(r"\[Common 17-345\]|valid license was not found|FLEXnet|\[Common 17-346\]",
             "no licence: the free edition holds the ZU3EG, the K26 and the ZU7EV (UG973), not the ZU9EG; check XILINXD_LICENSE_FILE",
             LicenceError),
-    Meaning(r"HAO: (setup|hold) misses by", "lower engine_mhz in a copy of the board file, or choose a smaller configuration; the worst "
-            "paths are in output/timing.rpt", TimingError),
+    Meaning(r"^build\.sh: ", "the tools are not on that machine, or not where installers put them: put them on its PATH"),
+    Meaning(r"HAO: (setup|hold|pulse width) misses",
+            "lower engine_mhz in a copy of the board file, or choose a smaller configuration; the worst paths are in output/timing.rpt",
+            TimingError),
     Meaning(r"\[DRC UTLZ|\[Place 30-(640|487|415)|\[Opt 31-306|over-utilized|\[Synth 8-4764\]",
             "the design does not fit the device: hao synth shows what takes the room; choose a smaller configuration"),
     Meaning(r"\[Place 30-|\[Route 35-", "placement or routing gave up: see the log; another strategy or a smaller configuration may help"),
@@ -47,8 +49,10 @@ MEANINGS = (
 )  # fmt: skip
 """In order: the first pattern that is found decides."""
 
-_ERROR = re.compile(r"^(ERROR|CRITICAL ERROR|FATAL|FATAL_ERROR|error)\s*:|^ERROR\b|Abnormal program termination|^HAO: (setup|hold) misses|"
-                    r"^Killed|bad_alloc|No space left on device|invalid command name|^v\+\+: error")  # fmt: skip
+_ERROR = re.compile(
+    r"^(ERROR|CRITICAL ERROR|FATAL|FATAL_ERROR|error)\s*:|^ERROR\b|Abnormal program termination|^HAO: (setup|hold|pulse width) misses|"
+    r"^build\.sh: |^Killed|bad_alloc|No space left on device|invalid command name|^v\+\+: error"
+)
 _ECHO = re.compile(
     r"\[Common 17-(39|69|53|680)\]|\[Vivado 12-|failed due to earlier errors|Please see the log|while executing|\[Common 17-180\]|"
     r"\[HLS 200-1715\]|\[Synth 8-\d+\].*failed$"

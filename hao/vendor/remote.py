@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hao.codegen.tcl_project import SHELL_SCRIPT
 from hao.errors import MissingTool, UsageError, VendorToolError
 
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:\[\]-]*")
-_FIND = (
-    'PATH="$PATH:$(ls -d /tools/Xilinx/Vivado/20*/bin /opt/Xilinx/Vivado/20*/bin /tools/AMD/20*/Vivado/bin /tools/Xilinx/20*/Vivado/bin '
-    '"$HOME"/Xilinx/Vivado/20*/bin 2>/dev/null | sort -r | tr "\\n" ":")"'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,9 @@ class Server:
         """Words that run ``script`` there, without asking for a password."""
         return ["ssh", "-o", "BatchMode=yes", "--", self.host, script]
 
-    def build_command(self, words: Sequence[str]) -> list[str]:
-        """Words that run the tool there, found on the path or where installers put it."""
-        return self.command(f"cd {shlex.quote(self.folder)} && {_FIND} && exec {shlex.join(words)}")
+    def build_command(self) -> list[str]:
+        """Words that run the project's own shell script there, which finds the tool and its environment."""
+        return self.command(f"cd {shlex.quote(self.folder)} && exec sh {SHELL_SCRIPT}")
 
 
 def _run(command: Sequence[str], doing: str, data: bytes | None = None) -> bytes:

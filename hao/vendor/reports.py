@@ -16,7 +16,7 @@ _FLAT = {"lut": r"(?:CLB|Slice) LUTs\*?", "ff": r"(?:CLB|Slice) Registers", "bra
 
 
 class Implementation(BaseModel):
-    """What place and route left: resources, worst slacks in ns (setup, hold), and watts; None where the report does not say."""
+    """What place and route left: resources, worst slacks in ns, and watts; None where the report does not say."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +29,7 @@ class Implementation(BaseModel):
     uram: int = 0
     setup_slack_ns: float | None = None
     hold_slack_ns: float | None = None
+    pulse_slack_ns: float | None = None
     total_watt: float | None = None
     dynamic_watt: float | None = None
     static_watt: float | None = None
@@ -36,10 +37,10 @@ class Implementation(BaseModel):
 
     @property
     def meets_timing(self) -> bool | None:
-        """Whether both slacks are at least 0; None where one is unknown."""
+        """Whether setup, hold and, where it is reported, pulse width have a slack of at least 0; None where one is unknown."""
         if self.setup_slack_ns is None or self.hold_slack_ns is None:
             return None
-        return self.setup_slack_ns >= 0 and self.hold_slack_ns >= 0
+        return min(self.setup_slack_ns, self.hold_slack_ns, self.pulse_slack_ns or 0.0) >= 0
 
 
 def _read(path: Path) -> str:
@@ -68,9 +69,9 @@ def _hierarchical(lines: Sequence[str]) -> dict[str, float] | None:
     try:
         used = {key: _number(values[name]) for key, name in {"lut": "Total LUTs", "ff": "FFs"}.items()}
         used["bram36"] = _number(values["RAMB36"]) + _number(values["RAMB18"]) / 2
-        used["dsp"] = _number(values.get("DSP Blocks", values.get("DSPs", "")))
+        used["dsp"] = _number(next(values[name] for name in ("DSP Blocks", "DSP48 Blocks", "DSPs") if name in values))
         used["uram"] = _number(values.get("URAM", "0"))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, StopIteration):
         return None
     return used
 
@@ -84,12 +85,12 @@ def _flat(lines: Sequence[str]) -> dict[str, float] | None:
     return used if {"lut", "ff", "dsp", "bram36"} <= set(used) else None
 
 
-def _slacks(text: str) -> tuple[float | None, float | None]:
-    """Worst setup and hold slack from the design timing summary."""
+def _slacks(text: str) -> tuple[float | None, float | None, float | None]:
+    """Worst slacks of setup, hold and pulse width from the design timing summary."""
     lines = text.splitlines()
     at = next((i for i, line in enumerate(lines) if "WNS(ns)" in line and "WHS(ns)" in line), None)
     if at is None:
-        return None, None
+        return None, None, None
     names = re.split(r"\s{2,}", lines[at].strip())
     row = next((line.split() for line in lines[at + 1 :] if re.match(r"\s*(-?\d|NA)", line)), [])
     values = dict(zip(names, row, strict=False))
@@ -97,7 +98,7 @@ def _slacks(text: str) -> tuple[float | None, float | None]:
     def of(name: str) -> float | None:
         return None if values.get(name, "NA") in ("NA", "inf") else float(values[name])
 
-    return of("WNS(ns)"), of("WHS(ns)")
+    return of("WNS(ns)"), of("WHS(ns)"), of("WPWS(ns)")
 
 
 def _power(text: str) -> dict[str, float]:
@@ -128,7 +129,7 @@ def read_reports(folder: Path) -> Implementation:
         message = f"{place / UTILIZATION} is no utilization report that this version reads"
         raise VendorToolError(message, "please report it with the tool's version")
     tool = re.search(r"Tool Version\s*:\s*(Vivado v[\w.]+)", text)
-    setup, hold = _slacks(_read(place / TIMING)) if (place / TIMING).is_file() else (None, None)
+    setup, hold, pulse = _slacks(_read(place / TIMING)) if (place / TIMING).is_file() else (None, None, None)
     power = _power(_read(place / POWER)) if (place / POWER).is_file() else {}
     return Implementation(
         tool=tool.group(1) if tool else "",
@@ -139,6 +140,7 @@ def read_reports(folder: Path) -> Implementation:
         uram=int(used.get("uram", 0)),
         setup_slack_ns=setup,
         hold_slack_ns=hold,
+        pulse_slack_ns=pulse,
         total_watt=power.get("total_watt"),
         dynamic_watt=power.get("dynamic_watt"),
         static_watt=power.get("static_watt"),

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,17 +26,30 @@ _PROBE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program: its name, path and version, such as ``(2023, 2)``; ``(0, 0)`` where it does not say."""
+    """A program.
+
+    Attributes:
+        name, path: what and where it is.
+        version: such as ``(2023, 2)``; ``(0, 0)`` where it does not say.
+        ready: whether it was found on the path, so that its environment has been set up by whoever put it there.
+    """
 
     name: str
     path: Path
     version: tuple[int, int]
+    ready: bool = False
 
     @property
     def settings(self) -> Path | None:
         """The script that sets the tool's environment up; None where there is none beside it."""
         script = self.path.parent.parent / "settings64.sh"
         return script if script.is_file() else None
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """What to start: the program with ``words``, in the environment of its settings where that is not set up yet."""
+        settings = None if self.ready else self.settings
+        started = [] if settings is None else ["bash", "-c", '. "$0" && exec "$@"', str(settings)]
+        return [*started, str(self.path), *words]
 
 
 def _candidates(name: str, environment: Mapping[str, str], roots: tuple[str, ...]) -> Iterator[Path]:
@@ -75,9 +88,10 @@ def probe_version(path: Path, environment: Mapping[str, str]) -> tuple[int, int]
 def find_tool(name: str, environment: Mapping[str, str] | None = None, roots: tuple[str, ...] = _ROOTS) -> Tool | None:
     """The program ``name`` (``vivado``, ``vitis_hls``, ``v++`` or ``vitis-run``); None where it is not installed."""
     variables = os.environ if environment is None else environment
+    on_path = shutil.which(name, path=variables.get("PATH", ""))
     for path in _candidates(name, variables, roots):
         if path.is_file() and os.access(path, os.X_OK):
-            return Tool(name, path, probe_version(path, variables))
+            return Tool(name, path, probe_version(path, variables), str(path) == on_path)
     return None
 
 

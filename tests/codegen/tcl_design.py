@@ -5,9 +5,12 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import re
+import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+VOCABULARY: dict[str, Any] = tomllib.loads((Path(__file__).with_name("tcl_vocabulary.toml")).read_text(encoding="utf-8"))
 _INFO = re.compile(
     r'X_INTERFACE_INFO = "xilinx\.com:(?:signal|interface):(\w+):1\.0 (\w+) (\w+)" \*\)\s*'
     r"(?:\(\*[^)]*\*\)\s*)?(input|output)"
@@ -29,11 +32,27 @@ class Interface:
 
 
 def read_interfaces(verilog: str) -> dict[str, Interface]:
-    """The interfaces that the attributes of a Verilog top declare, by name."""
+    """The interfaces that the attributes of a Verilog top declare, by name.
+
+    Raises:
+        DesignFault: a kind, signal, parameter or value that the vocabulary does not know, or an attribute that cannot be read.
+    """
     parameters: dict[str, dict[str, str]] = {}
     for name, rest in _PARAMETER.findall(verilog):
         parameters[name] = dict(item.strip().split(" ", 1) for item in rest.split(",") if item.strip())
     found: dict[str, Interface] = {}
+    kinds: dict[str, str] = {}
+    for kind, name, signal, _ in _INFO.findall(verilog):
+        if signal not in VOCABULARY["interface"].get(kind, {}).get("signals", []):
+            raise DesignFault(f"unknown signal {signal} of an interface {kind}")
+        kinds[name] = kind
+    for name, values in parameters.items():
+        for key, value in values.items():
+            pattern = VOCABULARY["interface"].get(kinds.get(name, ""), {}).get("parameters", {}).get(key)
+            if pattern is None or not re.fullmatch(pattern, value):
+                raise DesignFault(f"unknown parameter {key} {value} of interface {name}")
+    if (len(_INFO.findall(verilog)), len(parameters)) != (verilog.count("X_INTERFACE_INFO ="), verilog.count("X_INTERFACE_PARAMETER =")):
+        raise DesignFault("an interface attribute that cannot be read, or given twice")
     for kind, name, signal, direction in _INFO.findall(verilog):
         if kind != "aximm" or signal == "ARVALID":
             found[name] = Interface(kind, direction == "output", parameters.get(name, {}))

@@ -11,7 +11,9 @@ Answer = Callable[[list[str]], tuple[bool, str]]
 """Takes a command with its arguments; returns whether it failed, and its result or message."""
 
 MENDING = "no Tcl interpreter: install one with `apt-get install tcl` (or python3-tk)"
-_REMOVED = ("exec", "exit", "open", "socket", "load", "puts")
+_NEWER = ("try", "throw", "lmap", "tailcall", "coroutine", "yield", "yieldto", "zlib")
+"""Commands of Tcl 8.6: Vivado's interpreter was 8.5 for most of the versions that the scripts are for."""
+_REMOVED = ("exec", "exit", "open", "socket", "load", "puts", *_NEWER)
 _TK = "proc unknown args { lassign [__ask {*}$args] code text; return -code $code $text }"
 _TCLSH = """
 fconfigure stdout -encoding ascii -buffering line
@@ -80,7 +82,7 @@ def _run_tkinter(script: Path, answer: Answer, prelude: str) -> None:
 
 
 def _run_tclsh(script: Path, answer: Answer, prelude: str) -> None:
-    removed = "\n".join(f"rename {name} {{}}" for name in _REMOVED if name not in ("puts", "exit"))
+    removed = "\n".join(f"catch {{rename {name} {{}}}}" for name in _REMOVED if name not in ("puts", "exit"))
     body = f"{prelude}\nsource {_braced(script)}"
     driver = f"{_TCLSH}\n{removed}\nrename exit __exit\nif {{[catch {{{body}}} message]}} {{unknown __failed $message}}\n__exit 0\n"
     start = script.parent / ".driver.tcl"

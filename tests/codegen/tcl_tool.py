@@ -6,14 +6,11 @@ Every departure from the vocabulary is a fault, also inside a `catch` of the scr
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tests.codegen.tcl_design import BlockDesign, DesignFault, Interface, read_interfaces
+from tests.codegen.tcl_design import VOCABULARY, BlockDesign, DesignFault, Interface, read_interfaces
 
-VOCABULARY: dict[str, Any] = tomllib.loads((Path(__file__).with_name("tcl_vocabulary.toml")).read_text(encoding="utf-8"))
 _HANDLE = re.compile(r"(project|fileset|file|core|cell|pin|intf|segment|space|path|design|port|bus):(.*)")
 
 
@@ -54,6 +51,29 @@ class Call:
         return call
 
 
+def config_faults(text: str) -> list[str]:
+    """What is wrong with an ``hls_config.cfg``: unknown keys, keys in the wrong section, values they do not take, keys given twice."""
+    section, seen, faults = "", set(), []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if match := re.fullmatch(r"\[(\w+)\]", line):
+            section = match[1]
+            continue
+        key, equals, value = line.partition("=")
+        entry = VOCABULARY["hls_config"].get(key)
+        if not equals or entry is None:
+            faults.append(f"unknown key {key}")
+        elif entry["section"] != section:
+            faults.append(f"{key} does not belong to section [{section}]")
+        elif not re.fullmatch(entry["value"], value):
+            faults.append(f"{value!r} is no value of {key}")
+        elif key in seen and key != "syn.file":
+            faults.append(f"{key} is given twice")
+        seen.add(key)
+    return faults
+
+
 def handle(kind: str, text: str) -> str:
     """The name of the object if ``text`` is an object of that kind."""
     match = _HANDLE.fullmatch(text)
@@ -74,6 +94,7 @@ class Tool:
     Attributes:
         board_parts: what the tool's board store holds.
         slack: of the routed design, in ns.
+        pulses_fit: whether pulse widths are met.
         broken: commands that fail with a message, as a missing licence makes them.
     """
 
@@ -81,6 +102,7 @@ class Tool:
     dialect: str = "vivado"
     board_parts: tuple[str, ...] = ()
     slack: float = 0.1
+    pulses_fit: bool = True
     broken: dict[str, str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -271,6 +293,11 @@ class Tool:
 
     def do_get_timing_paths(self, call: Call) -> str:
         return "path:worst"
+
+    def do_report_timing_summary(self, call: Call) -> str:
+        met = self.slack >= 0 and self.pulses_fit
+        verdict = "All user specified timing constraints are met." if met else "Timing constraints are not met."
+        return verdict if "-return_string" in call.options else ""
 
     def do_write_bitstream(self, call: Call) -> None:
         Path(call.words[0]).write_text("bits", encoding="utf-8")

@@ -15,15 +15,16 @@ from hao.codegen.vivado import plan_vivado
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.errors import BoardError
 from hao.resources import shared
-from tests.codegen.tcl_design import DesignFault, read_interfaces
+from tests.codegen.tcl_design import VOCABULARY, DesignFault, read_interfaces
 from tests.codegen.tcl_interpreter import TclFailed, backends, run_script
-from tests.codegen.tcl_tool import VOCABULARY, Tool
+from tests.codegen.tcl_tool import Tool, config_faults
 
 CONFIG = EngineConfig()
 KNOWN = {name: load_board(name, only_supported=False) for name in board_names()}
 SUPPORTED = tuple(name for name, board in KNOWN.items() if not board.unsupported and not board.synthetic)
 SYNTHETIC = tuple(name for name, board in KNOWN.items() if board.synthetic)
 BACKEND = backends()[0]
+BUILT = {"hao.bit", "hao.hwh", "synthesized.dcp", "placed.dcp", "routed.dcp"}
 EVERY_BACKEND = pytest.mark.parametrize("backend", backends())
 
 
@@ -44,10 +45,10 @@ def test_the_build_script_leaves_bitstream_and_handoff(tmp_path: Path, board: st
     parts = (f"{load_board(board).board_part}:1.9", f"{load_board(board).board_part}:1.10")
     tool = run(plan_vivado(CONFIG, load_board(board)), tmp_path / "p", "build.tcl", backend, board_parts=parts)
     assert tool.faults == []
-    assert {path.name for path in (tmp_path / "p" / "output").iterdir()} == {"hao.bit", "hao.hwh", "synthesized.dcp", "routed.dcp"}
+    assert {path.name for path in (tmp_path / "p" / "output").iterdir()} == BUILT
     assert tool.properties["project:current", "board_part"].endswith(":1.10")
     order = ["synth_design", "opt_design", "place_design", "route_design", "report_timing_summary", "write_bitstream", "write_hw_platform"]
-    assert [call.name for call in tool.calls if call.name in order] == order
+    assert list(dict.fromkeys(call.name for call in tool.calls if call.name in order)) == order
     assert tool.design is not None
     assert len(tool.design.links) == 4
     high = [segment for _, segment, *_ in tool.design.addresses if segment.endswith("DDR_HIGH")]
@@ -73,6 +74,12 @@ def test_timing_that_fails_ends_the_build_before_the_bitstream(tmp_path: Path) -
     assert not (tmp_path / "p" / "output" / "hao.bit").exists()
 
 
+def test_pulse_widths_that_fail_end_the_build_before_the_bitstream(tmp_path: Path) -> None:
+    with pytest.raises(TclFailed, match="pulse width misses at 250 MHz"):
+        run(plan_vivado(CONFIG, load_board("ultra96v2")), tmp_path / "p", "build.tcl", pulses_fit=False)
+    assert not (tmp_path / "p" / "output" / "hao.bit").exists()
+
+
 def test_a_missing_hardware_platform_does_not_cost_the_bitstream(tmp_path: Path) -> None:
     tool = run(plan_vivado(CONFIG, load_board("ultra96v2")), tmp_path / "p", "build.tcl", broken={"write_hw_platform": "no license"})
     assert any("no hao.xsa" in call.words[0] and "no license" in call.words[0] for call in tool.said("puts"))
@@ -85,19 +92,23 @@ def test_a_failing_step_ends_the_build_with_the_tools_message(tmp_path: Path) ->
 
 
 def test_a_build_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
-    """Broken in placement, then in the bitstream: what was done is not done again, and the result is the same."""
+    """Broken in every long step in turn: what was done is not done again, and the result is the same."""
     plan, built = plan_vivado(CONFIG, load_board("ultra96v2")), []
-    for step in ("place_design", "write_bitstream", ""):
-        broken = {step: "power cut"} if step else {}
+    for step in ("ipx::save_core", "synth_design", "place_design", "route_design", "write_bitstream", ""):
+        write_project(plan, tmp_path / "p")
+        tool = Tool(tmp_path / "p", broken={step: "power cut"} if step else {})
         try:
-            tool = run(plan, tmp_path / "p", "build.tcl", broken=broken)
+            run_script(BACKEND, tmp_path / "p" / "build.tcl", tool.answer)
         except TclFailed as failure:
-            assert "power cut" in str(failure)
-            continue
-        steps = ("synth_design", "place_design", "open_checkpoint", "write_bitstream")
+            assert step and "power cut" in str(failure)
+        assert tool.faults == []
+        steps = ("ipx::package_project", "synth_design", "open_checkpoint", "place_design", "route_design", "write_bitstream")
         built.append([call.name for call in tool.calls if call.name in steps])
-    assert built == [["open_checkpoint", "write_bitstream"]]
-    assert {path.name for path in (tmp_path / "p" / "output").iterdir()} == {"hao.bit", "hao.hwh", "synthesized.dcp", "routed.dcp"}
+    package, synth, resume, place, route, write = steps
+    assert built == [
+        [package], [package, synth], [package, synth, place], [resume, place, route], [resume, route, write], [resume, write],
+    ]  # fmt: skip
+    assert {path.name for path in (tmp_path / "p" / "output").iterdir()} == BUILT
 
 
 @EVERY_BACKEND
@@ -120,11 +131,27 @@ def test_the_hls_script_runs(tmp_path: Path, backend: str) -> None:
     assert tool.said("set_part")[0].words == ["xczu7ev-ffvc1156-2-e"]
     names = [call.name for call in tool.calls]
     assert names[-2:] == ["export_design", "exit"]
-    unified = dict(
-        line.split("=", 1) for line in (tmp_path / "p" / UNIFIED).read_text().splitlines() if "=" in line and not line.startswith("#")
-    )
+    text = (tmp_path / "p" / UNIFIED).read_text()
+    assert config_faults(text) == []
+    unified = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
     assert (unified["part"], unified["clock"], unified["syn.top"]) == ("xczu7ev-ffvc1156-2-e", "4ns", "hao_kernel")
     assert (tmp_path / "p" / unified["syn.file"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("syn.top=", "syn.topp=", "unknown key syn.topp"),
+        ("clock=4ns", "clock=fast", "'fast' is no value of clock"),
+        ("[hls]\n", "", "does not belong to section []"),
+        ("flow_target=vivado", "flow_target=vivado\nflow_target=vitis", "flow_target is given twice"),
+        ("syn.rtl.reset_level=low", "syn.rtl.reset_level low", "unknown key syn.rtl.reset_level low"),
+    ],
+)
+def test_a_seeded_fault_in_the_unified_configuration_is_found(old: str, new: str, words: str) -> None:
+    text = plan_vitis_hls(CONFIG, load_board("ultra96v2")).files[UNIFIED]
+    assert old in text
+    assert any(words in fault for fault in config_faults(text.replace(old, new)))
 
 
 def test_constraints_are_tcl_of_the_same_vocabulary(tmp_path: Path) -> None:
@@ -201,17 +228,45 @@ def test_overlapping_addresses_are_found(tmp_path: Path) -> None:
         tool.design.assign("hao/m_axi", "ps/SAXIGP2/HP0_DDR_LOW", 0, 0x3000)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("POLARITY ACTIVE_LOW", "POLARITY LOW", "unknown parameter POLARITY LOW of interface aresetn"),
+        ("NUM_READ_OUTSTANDING", "READ_OUTSTANDING", "unknown parameter READ_OUTSTANDING"),
+        ("m_axi ARLEN", "m_axi ARLENGTH", "unknown signal ARLENGTH of an interface aximm"),
+        ("interface:aximm:1.0 m_axi ARSIZE", "interface:aximm:1.0 ARSIZE", "cannot be read"),
+    ],
+)
+def test_a_seeded_fault_in_the_interface_attributes_is_found(old: str, new: str, words: str) -> None:
+    text = plan_rtl_ip(CONFIG, load_board("ultra96v2")).files[WRAPPER]
+    assert old in text
+    with pytest.raises(DesignFault, match=words):
+        read_interfaces(text.replace(old, new, 1))
+
+
+@EVERY_BACKEND
+def test_commands_that_are_newer_than_the_interpreter_inside_vivado_are_found(tmp_path: Path, backend: str) -> None:
+    (tmp_path / "new.tcl").write_text("set x [lmap a {1 2} {expr {$a + 1}}]\n")
+    tool = Tool(tmp_path)
+    with pytest.raises(TclFailed, match="unknown command lmap"):
+        run_script(backend, tmp_path / "new.tcl", tool.answer)
+
+
 def test_an_interface_lost_in_the_wrapper_stops_the_packaging(tmp_path: Path) -> None:
     plan = plan_rtl_ip(CONFIG, load_board("ultra96v2"))
-    files = {**plan.files, WRAPPER: plan.files[WRAPPER].replace("aximm:1.0 m_axi", "aximm:1.0 memory")}
+    text = plan.files[WRAPPER].replace("aximm:1.0 m_axi", "aximm:1.0 memory").replace("XIL_INTERFACENAME m_axi", "XIL_INTERFACENAME memory")
+    files = {**plan.files, WRAPPER: text}
     with pytest.raises(TclFailed, match="the packager found no interface m_axi"):
         run(ProjectPlan(plan.target, files), tmp_path / "p", "package_ip.tcl")
 
 
 def test_every_entry_of_the_vocabulary_names_a_document() -> None:
-    entries = [entry for table in ("commands", "hls", "properties", "ip") for entry in VOCABULARY[table].values()]
-    assert len(entries) > 60
-    assert {entry["doc"] for entry in entries} <= set(VOCABULARY["documents"])
+    tables = ("commands", "hls", "properties", "ip", "hls_config", "interface")
+    entries = [entry for table in tables for entry in VOCABULARY[table].values()]
+    assert len(entries) > 75
+    assert {entry["doc"] for entry in entries} == set(VOCABULARY["documents"])
+    pages = [VOCABULARY["documents"][entry["doc"]]["page"].format(name) for name, entry in VOCABULARY["commands"].items()]
+    assert all(re.fullmatch(r"https://[\w.-]+/\S+", page) for page in pages)
 
 
 def test_a_machine_without_tcl_fails_and_says_what_to_install(tmp_path: Path) -> None:

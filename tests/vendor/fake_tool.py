@@ -1,7 +1,7 @@
 """A stand-in for Vivado and Vitis: prints what they print, leaves what they leave, fails as they fail. Started by the name it is.
 
-``FAKE`` says how it goes: ok, licence, timing, crash, hang, silent, memory, nofit, echo, xsa, unknown, nothing; ``FAKE_VERSION`` which
-version it is. It goes by the documents of the tools, not by recordings of them: see docs/vendor-tools.md.
+``FAKE`` says how it goes: ok, licence, timing, pulse, crash, hang, silent, memory, nofit, echo, xsa, unknown, nothing; ``FAKE_VERSION``
+which version it is. It goes by the documents of the tools, not by recordings of them: see docs/vendor-tools.md.
 """
 
 import os
@@ -27,11 +27,15 @@ TIMING = """
 | ---------------------
 ------------------------------------------------------------------------------------------------
 
-    WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints      WHS(ns)      THS(ns)  THS Failing Endpoints
-    -------      -------  ---------------------  -------------------      -------      -------  ---------------------
-      %s        0.000                      0               151234        0.010        0.000                      0
+    WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints      WHS(ns)      THS(ns)  THS Failing Endpoints  \
+THS Total Endpoints     WPWS(ns)     TPWS(ns)  TPWS Failing Endpoints  TPWS Total Endpoints
+    -------      -------  ---------------------  -------------------      -------      -------  ---------------------  \
+-------------------     --------     --------  ----------------------  --------------------
+      %s        0.000                      0               151234        0.010        0.000                      0  \
+             151234        %s        0.000                       0                 52345
 
-All user specified timing constraints are met.
+
+%s
 """
 POWER = """
 1. Summary
@@ -44,8 +48,15 @@ POWER = """
 +--------------------------+--------------+
 """
 NAME = Path(sys.argv[0]).name
+if os.environ.get("FAKE_SETTINGS"):  # an installation whose settings64.sh must have been read
+    assert {"-version", "--version"} & set(sys.argv) or os.environ.get("SETTINGS_WERE_READ") == "1", "no settings"
 HOW = os.environ.get("FAKE", "ok")
 VERSION = os.environ.get("FAKE_VERSION", "2023.2")
+MET = "All user specified timing constraints are met."
+SLACKS = {
+    "timing": ("-0.213", "0.291", "Timing constraints are not met."),
+    "pulse": ("0.041", "-0.009", "Timing constraints are not met."),
+}
 FAILURES = {
     "licence": [
         "ERROR: [Common 17-345] A valid license was not found for feature 'Synthesis' and/or device 'xczu9eg'.",
@@ -103,11 +114,11 @@ def vivado() -> None:
         sys.exit(1)
     say("HAO: step reports")
     (output / "utilization.rpt").write_text(UTILIZATION)
-    (output / "timing.rpt").write_text(TIMING % ("-0.213" if HOW == "timing" else "0.041"))
+    (output / "timing.rpt").write_text(TIMING % SLACKS.get(HOW, ("0.041", "0.291", MET)))
     (output / "power.rpt").write_text(POWER)
-    if HOW == "timing":
-        say("HAO: setup slack -0.213 ns")
-        say("HAO: setup misses by 0.213 ns at 250 MHz: see output/timing.rpt")
+    if HOW in ("timing", "pulse"):
+        say(f"HAO: setup slack {SLACKS[HOW][0]} ns")
+        say(f"HAO: {'setup misses by 0.213 ns' if HOW == 'timing' else 'pulse width misses'} at 250 MHz: see output/timing.rpt")
         say("    while executing")
         sys.exit(1)
     say("HAO: step write_bitstream")

@@ -58,7 +58,7 @@ def test_a_build_goes_through_and_its_reports_are_read(tools: Path, tmp_path: Pa
     said = capsys.readouterr().out
     steps = [line.split()[-1] for line in said.splitlines() if " of 10  " in line]
     assert steps == ["package_ip", "block_design", "synth_design", "place_design", "reports", "write_bitstream", "done"]
-    assert "timing met: setup slack 0.041 ns, hold slack 0.01 ns" in said
+    assert "timing met: setup slack 0.041 ns, hold slack 0.01 ns, pulse width 0.291 ns" in said
     found = json.loads((tmp_path / "r.json").read_text())
     assert (found["lut"], found["ff"], found["dsp"], found["bram36"]) == (41234, 52345, 352, 193.5)
     assert (found["total_watt"], found["dynamic_watt"], found["static_watt"]) == (4.317, 3.981, 0.336)
@@ -72,6 +72,7 @@ def test_a_build_goes_through_and_its_reports_are_read(tools: Path, tmp_path: Pa
     [
         ("licence", LicenceError, ["[Common 17-345] A valid license was not found", "XILINXD_LICENSE_FILE"]),
         ("timing", TimingError, ["setup misses by 0.213 ns at 250 MHz", "lower engine_mhz"]),
+        ("pulse", TimingError, ["pulse width misses at 250 MHz", "lower engine_mhz"]),
         ("crash", VendorToolError, ["Abnormal program termination (11)", "goes on from the last checkpoint"]),
         ("silent", VendorToolError, ["ended by signal 9 without saying why", "goes on from the last checkpoint"]),
         ("memory", VendorToolError, ["bad_alloc", "ran out of memory"]),
@@ -238,6 +239,24 @@ def test_a_build_server_builds_and_the_results_come_back(farm: Path, tmp_path: P
     assert (project / "build.tcl").is_file()
 
 
+def test_a_build_on_a_server_goes_on_after_an_interruption(
+    farm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKE", "crash")
+    assert build(tmp_path, "--ssh", "builder@farm") == VendorToolError.exit_code
+    monkeypatch.setenv("FAKE", "ok")
+    capsys.readouterr()
+    assert build(tmp_path, "--ssh", "builder@farm") == 0
+    assert "resume_synthesized" in capsys.readouterr().out
+
+
+def test_a_build_server_without_the_tools_says_so(farm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(farm / "Xilinx")
+    assert build(tmp_path, "--ssh", "builder@farm") == VendorToolError.exit_code
+    said = capsys.readouterr().err
+    assert "build.sh: vivado was not found" in said and "the tools are not on that machine" in said
+
+
 def test_a_build_server_fails_by_name(
     farm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,6 +284,24 @@ def test_tools_are_found_by_path_variable_and_place(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match=r"is version 2019\.2"):
         require_version(on_path)
     assert find_tool("vivado", base, (str(tmp_path / "nowhere"),)) is None
+
+
+def test_settings64_is_read_where_the_environment_is_not_set_up(
+    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tool that is found where installers put it runs in the environment of its settings, by hao and by ``build.sh``."""
+    home = tmp_path / "Xilinx" / "Vivado" / "2023.2"
+    install(home / "bin", "vivado")
+    (home / "settings64.sh").write_text("export SETTINGS_WERE_READ=1\n")
+    monkeypatch.setenv("FAKE_SETTINGS", "1")
+    assert build(tmp_path) == 0
+    shutil.rmtree(tmp_path / "p" / "output")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "FAKE_SETTINGS": "1"}
+    done = subprocess.run(["sh", str(tmp_path / "p" / "build.sh")], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(tmp_path / "p" / "output")
+    monkeypatch.setenv("PATH", f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert build(tmp_path) == VendorToolError.exit_code, "settings were read though the tool was on the path"
 
 
 def test_the_doctor_says_where_they_are(tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -298,10 +335,19 @@ FLAT = """| Tool Version : Vivado v.2024.1 (lin64)
 """
 
 
+OLD = """
+|   Instance   | Module | Total LUTs | Logic LUTs | LUTRAMs | SRLs | FFs | RAMB36 | RAMB18 | DSP48 Blocks |
++--------------+--------+------------+------------+---------+------+-----+--------+--------+--------------+
+| wrapper      |  (top) |         88 |         88 |       0 |    0 |  72 |      2 |      1 |            9 |
+"""
+
+
 def test_reports_in_parts_and_in_other_forms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "utilization.rpt").write_text(FLAT)
     found = read_reports(tmp_path)
     assert (found.lut, found.ff, found.dsp, found.bram36, found.meets_timing) == (11222, 22333, 80, 91.5, None)
+    (tmp_path / "utilization.rpt").write_text(OLD)
+    assert (read_reports(tmp_path).dsp, read_reports(tmp_path).bram36) == (9, 2.5)
     assert invoke(["report", str(tmp_path)]) == 0
     assert "timing not reported; power not reported" in capsys.readouterr().out
     (tmp_path / "utilization.rpt").write_text("nothing of the kind")
