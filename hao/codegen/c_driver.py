@@ -6,7 +6,7 @@ from hao.boards import Board
 from hao.codegen.environment import render
 from hao.codegen.ports import FIELDS
 from hao.codegen.tcl_project import ProjectPlan
-from hao.codegen.vivado import CONTROL_BASE
+from hao.codegen.vivado import CONTROL_BASE, INTERRUPT
 from hao.engine import isa, regs
 from hao.engine.config import EngineConfig
 
@@ -17,8 +17,13 @@ DECODE_STRIDE = 4
 """Pixels of the picture a pixel of the detector's heads maps; ``hao.models.decode.STRIDE``."""
 
 
-def render_driver(config: EngineConfig, names: tuple[str, ...] = (*CORE, *PLATFORMS)) -> dict[str, str]:
+def render_driver(config: EngineConfig, names: tuple[str, ...] = (*CORE, *PLATFORMS), engine_mhz: float = 250.0) -> dict[str, str]:
     """Files of the C driver for the engine of ``config``, by name.
+
+    Args:
+        config: the engine.
+        names: of the files.
+        engine_mhz: its clock, by which ``hao_main`` turns cycles into time.
 
     Raises:
         MissingTool: the installation carries no templates.
@@ -31,6 +36,8 @@ def render_driver(config: EngineConfig, names: tuple[str, ...] = (*CORE, *PLATFO
         "ports": FIELDS,
         "stride": DECODE_STRIDE,
         "control_base": f"{CONTROL_BASE:X}",
+        "interrupt": INTERRUPT,
+        "engine_mhz": engine_mhz,
     }
     return {name: render(f"c_driver/{name}.j2", values) for name in names}
 
@@ -42,4 +49,4 @@ def plan_c_driver(config: EngineConfig, board: Board) -> ProjectPlan:
         MissingTool: the installation carries no templates.
     """
     settings = {"configuration": config.model_dump(), "digest": config.digest(), "board": board.name}
-    return ProjectPlan("c-driver", render_driver(config), settings, "make CC=aarch64-linux-gnu-gcc")
+    return ProjectPlan("c-driver", render_driver(config, engine_mhz=board.clock.engine_mhz), settings, "make CC=aarch64-linux-gnu-gcc")

@@ -16,6 +16,8 @@ IMPLEMENTATION = "implementation.xdc"
 DESIGN = "hao_system"
 CONTROL_BASE = 0xA000_0000
 """First address of M_AXI_HPM0_FPD (UG1085, system address map)."""
+INTERRUPT = 121
+"""Number of ``pl_ps_irq0[0]`` at the interrupt controller (UG1085: SPI 89)."""
 DDR_LOW_BYTES = 0x8000_0000
 DDR_HIGH_BASE = 0x8_0000_0000
 """The processing system's DRAM: 2 GiB at 0, the rest at 32 GiB (UG1085, system address map)."""

@@ -87,6 +87,7 @@ class SimulatedBoard:
         timing: of the DRAM.
         memory_bytes: size of the simulated DRAM.
         progress: called with the cycles simulated so far, every few thousand cycles of a wait.
+        base: address of the DRAM's first byte, a multiple of 4096.
 
     Raises:
         SimulationError: the model cannot be created.
@@ -96,15 +97,20 @@ class SimulatedBoard:
     interrupts = True
 
     def __init__(
-        self, library: Path, timing: DramTiming, memory_bytes: int = 1 << 26, progress: Callable[[int], None] | None = None
+        self,
+        library: Path,
+        timing: DramTiming,
+        memory_bytes: int = 1 << 26,
+        progress: Callable[[int], None] | None = None,
+        base: int = MEMORY_BASE,
     ) -> None:
         self._lib = _load(library)
-        self._handle = self._lib.hao_sim_new(MEMORY_BASE, memory_bytes)
+        self._handle = self._lib.hao_sim_new(base, memory_bytes)
         if not self._handle:
             raise SimulationError(f"the model {library.name} cannot be created", "simulate a smaller memory")
         _MODELS.add(self._lib, self._handle)
         pointer = self._lib.hao_sim_memory(self._handle)
-        self._memory = BoardMemory(MEMORY_BASE, np.ctypeslib.as_array(pointer, (memory_bytes,)), timing.seed)
+        self._memory = BoardMemory(base, np.ctypeslib.as_array(pointer, (memory_bytes,)), timing.seed)
         self._progress = progress
         self.timing = timing
         self.reset()

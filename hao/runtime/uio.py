@@ -6,14 +6,13 @@ import os
 import select
 from pathlib import Path
 
+from hao.codegen.vivado import INTERRUPT
 from hao.errors import BoardError
 
-PL_IRQ0 = 121
-"""Interrupt of ``pl_ps_irq0[0]`` at the interrupt controller (UG1085: SPI 89, which is number 121)."""
 _ONE = (1).to_bytes(4, "little")
 
 
-def find_uio(number: int = PL_IRQ0, root: Path = Path("/")) -> Path | None:
+def find_uio(number: int = INTERRUPT, root: Path = Path("/")) -> Path | None:
     """The device file whose interrupt has hardware number ``number``; None where no driver has taken it.
 
     Args:

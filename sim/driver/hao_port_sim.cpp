@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <vector>
 
 #include "hao_driver.h"
 
@@ -17,7 +19,27 @@
 namespace {
 
 constexpr uint64_t kPage = 4096;
+constexpr size_t kLine = 64;
 bool stopped = false;
+
+// The processor's cache: a buffer's host view, the DRAM behind it, and what the cache holds of lines that are not dirty.
+struct Cached {
+  uint8_t *dram;
+  std::vector<uint8_t> clean;
+};
+std::map<uint8_t *, Cached> cache;
+
+// Writes back every dirty line, as a cache may at any moment; done when the engine has worked, which is the worst one: too late for
+// what it has read, and over what it has written.
+void evict() {
+  for (auto &[host, cached] : cache)
+    for (size_t at = 0; at < cached.clean.size(); at += kLine) {
+      const size_t bytes = cached.clean.size() - at < kLine ? cached.clean.size() - at : kLine;
+      if (!memcmp(host + at, cached.clean.data() + at, bytes)) continue;
+      memcpy(cached.dram + at, host + at, bytes);
+      memcpy(cached.clean.data() + at, host + at, bytes);
+    }
+}
 
 hao_port_sim *self(void *context) { return static_cast<hao_port_sim *>(context); }
 HaoSim *model(void *context) { return static_cast<HaoSim *>(self(context)->sim); }
@@ -47,17 +69,34 @@ int port_allocate(void *context, size_t bytes, hao_buffer *buffer) {
   buffer->bytes = bytes;
   buffer->platform = nullptr;
   board->used += rounded;
-  // the host's view and the memory hold different noise until somebody flushes or invalidates
+  // the host's view and the memory hold different noise, and every line is dirty: somebody had the memory before
+  Cached &cached = cache[buffer->host];
+  cached = {dram(context, buffer), std::vector<uint8_t>(bytes)};
   for (size_t i = 0; i < bytes; ++i) {
     buffer->host[i] = static_cast<uint8_t>(i * 37 + 11);
-    dram(context, buffer)[i] = static_cast<uint8_t>(i * 59 + 5);
+    cached.clean[i] = static_cast<uint8_t>(~buffer->host[i]);
+    cached.dram[i] = static_cast<uint8_t>(i * 59 + 5);
   }
   return 0;
 }
 
-void port_release(void *, hao_buffer *buffer) { free(buffer->host); }
-void port_flush(void *context, const hao_buffer *buffer) { memcpy(dram(context, buffer), buffer->host, buffer->bytes); }
-void port_invalidate(void *context, const hao_buffer *buffer) { memcpy(buffer->host, dram(context, buffer), buffer->bytes); }
+void port_release(void *, hao_buffer *buffer) {
+  cache.erase(buffer->host);
+  free(buffer->host);
+}
+
+void port_flush(void *, const hao_buffer *buffer) {
+  Cached &cached = cache.at(buffer->host);
+  memcpy(cached.dram, buffer->host, buffer->bytes);
+  memcpy(cached.clean.data(), buffer->host, buffer->bytes);
+}
+
+void port_invalidate(void *, const hao_buffer *buffer) {
+  Cached &cached = cache.at(buffer->host);
+  memcpy(buffer->host, cached.dram, buffer->bytes);
+  memcpy(cached.clean.data(), cached.dram, buffer->bytes);
+}
+
 uint64_t port_now(void *context) { return hao_sim_cycle(model(context)) / HAO_SIM_CYCLES_PER_MICROSECOND; }
 
 int port_wait(void *context, uint64_t microseconds) {
@@ -70,6 +109,7 @@ int port_wait(void *context, uint64_t microseconds) {
     cycles = 2000;
   }
   const int status = hao_sim_wait(model(context), cycles ? cycles : 1);
+  evict();
   if (status == HAO_SIM_FAILED) stopped = true;
   return status == HAO_SIM_OK;
 }

@@ -2,7 +2,9 @@
  *   hao_run NETWORK.flat PICTURES.raw RESULTS.raw TIMING interrupt|poll STEP...
  * TIMING is eleven numbers separated by commas (hao_sim.h). Steps: `run` and `stream` run all pictures, one after another or double-
  * buffered; the others cause an error by the name of its status and then run the first picture: `timeout`, `bus`, `fault`, `reset`,
- * `config`, `image`, `memory`. RESULTS gets every frame's outputs as int32. One line is printed for every frame and every error. */
+ * `config`, `image`, `memory`; `read` and `write` let input and results begin a few words before the end of the memory, so that the
+ * error comes in the middle of a transfer. RESULTS gets every frame's outputs as int32. One line is printed for every frame and
+ * every error. */
 #define _POSIX_C_SOURCE 199309L
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 #define PATIENCE 4000000u /* microseconds of simulated time */
 #define MEMORY_BASE 0x0840000000u
 #define MEMORY_BYTES ((uint64_t)1 << 26)
+#define MEMORY_END (uint32_t)(MEMORY_BASE + MEMORY_BYTES) /* its last 32 bits; the first eight are those of every buffer */
 
 struct run {
   struct hao_port_sim board;
@@ -142,6 +145,8 @@ static int step(struct run *run, const char *name) {
       if (!one(run, frame)) return 0;
     return 1;
   }
+  if (!strcmp(name, "read")) overlay(run, HAO_REG_INPUT_LO, MEMORY_END - 3 * 64u);
+  if (!strcmp(name, "write")) overlay(run, HAO_REG_OUTPUT_LO, MEMORY_END - (run->network.output_bytes > 64u ? 64u : 0u));
   if (!strcmp(name, "bus")) overlay(run, HAO_REG_INPUT_HI, 0xFFu);
   if (!strcmp(name, "fault")) overlay(run, HAO_REG_PROGRAM_COUNT, run->network.program_count - 1);
   if (!strcmp(name, "reset")) run->board.reset_after = 500;

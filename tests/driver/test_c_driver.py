@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from hao.boards import load_board
-from hao.codegen.c_driver import DECODE_STRIDE, PLATFORMS, plan_c_driver, render_driver
-from hao.compiler.compile import compile_in_full
-from hao.engine.config import CI_CONFIGS, ULTRA96
+from hao.codegen.c_driver import CORE, DECODE_STRIDE, PLATFORMS, plan_c_driver, render_driver
+from hao.engine.config import CI_CONFIGS
 from hao.engine.flat import flatten, read_scales
 from hao.engine.regs import MAGIC, OFFSETS, REGISTERS
-from hao.errors import ImageFormatError
-from hao.ir.reference import execute
-from hao.ir.types import infer
+from hao.errors import ImageFormatError, SimulationError
 from hao.models.decode import STRIDE, decode
-from hao.models.integer_codenet import random_codenet
+from hao.resources import shared
+from hao.runtime import c_host
 from hao.runtime.c_host import C_FLAGS, run_host
+from hao.runtime.rtl import plan_engine
 from hao.runtime.timing import DramTiming
+from hao.runtime.verilated import build_model
 from hao.toolchain import require_compiler
 from tests.runtime.support import SMALL, differing, digits, pictures
 
@@ -31,6 +31,8 @@ TIMING = DramTiming.of_board(load_board("ultra96v2"))
 ERRORS = {
     "timeout": "not done in time",
     "bus": "error response on the memory port",
+    "read": "error response on the memory port",
+    "write": "error response on the memory port",
     "fault": "illegal instruction",
     "reset": "reset in mid-frame",
     "config": "for another configuration",
@@ -50,6 +52,58 @@ def test_frames_and_errors_on_the_engine(tmp_path: Path, wait: str) -> None:
     indices = [0, 1, 2, 0, 1, 2, *[0] * len(ERRORS)]
     assert [differing(frame.outputs, index) for frame, index in zip(done.frames, indices, strict=True)] == [0] * len(indices)
     assert all(frame.cycles > 1000 for frame in done.frames)
+
+
+FORGOTTEN = {
+    "flush of the image": "  engine->port->flush(engine->port->context, &network->image);\n",
+    "flush of the input": "  engine->port->flush(engine->port->context, &network->slots[slot].input);\n",
+    "flush of fresh memory": "  port->flush(port->context, buffer); /* no dirty line may be written back over what the engine writes */\n",
+    "invalidate of the results": "  engine->port->invalidate(engine->port->context, &network->slots[slot].output);\n",
+}
+
+
+@pytest.mark.parametrize("what", FORGOTTEN)
+def test_a_forgotten_flush_or_invalidate_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """The simulated board writes dirty lines back at the worst moments."""
+    good = render_driver(CI_CONFIGS[SMALL], CORE)
+    assert good["hao_driver.c"].count(FORGOTTEN[what]) == 1
+    bad = {**good, "hao_driver.c": good["hao_driver.c"].replace(FORGOTTEN[what], "  (void)engine;\n")}
+    monkeypatch.setattr(c_host, "render_driver", lambda config, names: bad)
+    try:
+        done = run_host(CI_CONFIGS[SMALL], digits(), flatten(digits()), pictures(1), TIMING, tmp_path)
+    except SimulationError as error:  # a program full of noise is one of the ways in which it fails
+        assert "ended with status 1" in str(error)
+        return
+    assert differing(done.frames[0].outputs, 0) > 0
+
+
+def test_the_program_for_the_board_runs_on_the_engine(tmp_path: Path) -> None:
+    """``hao_main`` as it is generated, over the Verilated engine at the end of the 40-bit address space."""
+    for name, text in render_driver(CI_CONFIGS[SMALL], engine_mhz=200.0).items():
+        (tmp_path / name).write_text(text)
+    library = build_model(plan_engine(CI_CONFIGS[SMALL]))
+    numbers = ",".join(str(getattr(TIMING.struct(), name)) for name, *_ in TIMING.struct()._fields_[:11])
+    folders = [f"-I{path}" for path in (tmp_path, shared("sim") / "driver", shared("sim") / "host")]
+    parts = [tmp_path / "hao_main.c", tmp_path / "hao_driver.c", tmp_path / "hao_decode.c"]
+    for part in (*parts, shared("sim") / "driver" / "hao_port_sim.cpp", HERE / "sim_linux.cpp"):
+        flags = ["-x", "c", *C_FLAGS] if part.suffix == ".c" else ["-std=c++20", "-Wall", "-Wextra", "-Werror", f"-DTIMING={numbers}"]
+        subprocess.run([require_compiler(), *folders, *flags, "-c", part, "-o", tmp_path / f"{part.name}.o"], check=True)
+    program = tmp_path / "hao_main"
+    subprocess.run([require_compiler(), *tmp_path.glob("*.o"), library, f"-Wl,-rpath,{library.parent}", "-lm", "-o", program], check=True)
+    (tmp_path / "net.flat").write_bytes(flatten(digits()))
+    (tmp_path / "in.raw").write_bytes(b"".join(np.ascontiguousarray(each).tobytes() for each in pictures(3)))
+    command = [program, "net.flat", "in.raw", "out.raw", "/dev/uio4"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = np.frombuffer((tmp_path / "out.raw").read_bytes(), np.int32).reshape(3, -1)
+    (place,) = digits().manifest.outputs
+    for index, values in enumerate(found):
+        assert differing({place.name: values}, index) == 0
+    times = [int(each) for each in re.findall(r"^frame \d: engine (\d+) us", done.stdout, re.MULTILINE)]
+    assert len(times) == 3
+    cycles = run_host(CI_CONFIGS[SMALL], digits(), flatten(digits()), pictures(1), TIMING, tmp_path).frames[0].cycles
+    assert all(abs(each - cycles / 200) < 0.1 * cycles / 200 + 2 for each in times)
+    assert re.search(r"^a frame: engine \d+ us, processor \d+ us: the \w+ waits$", done.stdout, re.MULTILINE)
 
 
 def compiled(tmp_path: Path, main: str, *others: str, include: tuple[Path, ...] = ()) -> Path:
@@ -261,20 +315,3 @@ def test_every_register_is_in_the_header() -> None:
     found = {name: int(value, 16) for name, value in re.findall(r"#define HAO_REG_(\w+) (0x[0-9A-F]+)u", text)}
     assert found == {register.name: register.offset for register in REGISTERS}
     assert CI_CONFIGS[SMALL].digest() in text
-
-
-@pytest.mark.nightly
-def test_a_whole_frame_of_codenet(tmp_path: Path) -> None:
-    graph = random_codenet("b", seed=5)
-    made = compile_in_full(graph, ULTRA96)
-    pixels = np.random.default_rng(5).integers(0, 256, (3, 256, 256), dtype=np.uint8)
-    types = infer(made.graph)
-    flat = flatten(made.image, {name: types[name].scale for name in made.graph.outputs})
-    done = run_host(ULTRA96, made.image, flat, [pixels], TIMING, tmp_path)
-    expected = execute(made.graph, pixels)
-    (frame,) = done.frames
-    compared = 0
-    for name in made.graph.outputs:
-        assert np.array_equal(frame.outputs[name], expected[name])
-        compared += expected[name].size
-    assert compared > 90_000

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hao.boards import load_board
 from hao.engine.config import CI_CONFIGS
 from hao.engine.regs import OFFSETS
 from hao.errors import (
@@ -26,7 +27,8 @@ from hao.runtime import board as board_module
 from hao.runtime.board import Board, Network
 from hao.runtime.driver import Driver, Wait
 from hao.runtime.memory import CachedBuffer
-from hao.runtime.simulated import SimulatedBoard
+from hao.runtime.simulated import MEMORY_BASE, SimulatedBoard
+from hao.runtime.timing import DramTiming
 from tests.runtime.support import SMALL, differing, digits, pictures, simulated, small_engine
 
 __all__ = ["simulated"]
@@ -153,6 +155,36 @@ def test_a_bus_error_is_named_and_the_next_frame_is_right(simulated: SimulatedBo
             network.run(pictures(1)[0])
         patch.undo()
         assert right(network)
+
+
+@pytest.mark.parametrize(("base", "fault"), [("IMAGE", "READ_RESPONSE"), ("INPUT", "READ_RESPONSE"), ("OUTPUT", "WRITE_RESPONSE")])
+def test_an_error_response_to_any_beat_is_named_and_the_next_frame_is_right(simulated: SimulatedBoard, base: str, fault: str) -> None:
+    """What lies behind a base register is moved to the end of the memory, so that its first words are there and the others are not."""
+    network = Board(simulated).load(digits())
+    form = digits().manifest
+    # the program is fetched by an address of its own
+    bytes_there = {"IMAGE": form.program_offset, "INPUT": form.input.size, "OUTPUT": form.output_bytes}[base]
+    rng = np.random.default_rng(11)
+    for words in (0, *rng.integers(0, max(1, bytes_there // 64 - 1), 4)):
+        address = MEMORY_BASE + simulated._memory.dram.size - 64 * int(words)
+        orders = {OFFSETS[f"{base}_LO"]: address & 0xFFFF_FFFF, OFFSETS[f"{base}_HI"]: address >> 32}
+        patch = meddle(simulated, lambda offset, value, orders=orders: orders.get(offset, value))
+        with pytest.raises(BusError, match=fault):
+            network.run(pictures(1)[0])
+        patch.undo()
+        assert right(network)
+
+
+@pytest.mark.parametrize("base", [0, 1 << 31, (1 << 32) - (1 << 21), (1 << 40) - (1 << 22)])
+def test_frames_at_any_place_of_the_address_space(base: int) -> None:
+    """From the first byte to the last of 40 bits, and across the end of 32."""
+    with SimulatedBoard(small_engine(), DramTiming.of_board(load_board("ultra96v2"), 30, 3), 1 << 22, base=base) as made:
+        board = Board(made)
+        made.allocate(3 << 19)  # the first program lies above it, and so across the end of 32 bits in the third case
+        first, second = board.load(digits()), board.load(digits())
+        assert right(first) and right(second, 1)
+        highest = max(each._resident.memory.address for each in (first, second))
+        assert base <= highest < base + (1 << 22)
 
 
 def test_an_illegal_instruction_is_named_and_the_next_frame_is_right(simulated: SimulatedBoard) -> None:
