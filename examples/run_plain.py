@@ -19,10 +19,14 @@ def compute(n, x, arrays, image):
     kind, a = n["kind"], x[0] if x else None
     if kind == "Input":
         return image.astype(np.int64) - np.array(n["mean"])[:, None, None]
-    if kind == "Conv":
+    if kind in ("Conv", "DeformConv"):
         w, b, m, s = (arrays[f"{n['name']}.{label}"].astype(np.int64) for label in ("weight", "bias", "multiplier", "shift"))
-        v = windows(a, w.shape[2], n["stride"], n["pad"])
-        total = np.einsum("chwij,cij->chw", v, w[:, 0]) if n["groups"] > 1 else np.einsum("chwij,ocij->ohw", v, w)
+        if kind == "DeformConv":  # tap (i, j) lies d rows and columns from the centre, one d a pixel, zeros around the map
+            (y, z), p, d = np.mgrid[: a.shape[1], : a.shape[2]], np.pad(a, ((0, 0), (8, 8), (8, 8))), x[1][0]
+            total = sum(w[:, 0, i, j, None, None] * p[:, 8 + y + (i - 1) * d, 8 + z + (j - 1) * d] for i in range(3) for j in range(3))
+        else:
+            v = windows(a, w.shape[2], n["stride"], n["pad"])
+            total = np.einsum("chwij,cij->chw", v, w[:, 0]) if n["groups"] > 1 else np.einsum("chwij,ocij->ohw", v, w)
         return requantize(total + b[:, None, None], m[:, None, None], s[:, None, None], n)
     if kind == "MaxPool":
         return windows(a, n["kernel"], n["stride"], n["pad"], -(1 << 30)).max((3, 4))
@@ -38,7 +42,7 @@ def compute(n, x, arrays, image):
         "Slice": lambda: a[n["start"] : n["stop"]],
         "Upsample": lambda: a.repeat(2, 1).repeat(2, 2),
     }
-    return moves[kind]()  # a deformable convolution (DeformConv) is beyond this example
+    return moves[kind]()
 
 
 def run(structure, arrays, image):

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hao.errors import MissingTool, UnsupportedNetwork
+from hao.frontend.qonnx_deform import emit_samples
 from hao.ir import graph as ir
 from hao.ir.check import check
 from hao.ir.serialize import network_digest
@@ -49,7 +50,7 @@ def export_qonnx(graph: ir.Graph, path: Path | None = None) -> Any:
     model's metadata (``hao.scales``, ``hao.digest``).
 
     Raises:
-        UnsupportedNetwork: a deformable convolution, which QONNX lacks, or sums that float32 cannot hold; every node is named.
+        UnsupportedNetwork: sums that float32 cannot hold; every node is named.
         MissingTool: onnx is not installed.
     """
     types = check(graph)
@@ -64,7 +65,10 @@ def export_qonnx(graph: ir.Graph, path: Path | None = None) -> Any:
         raise UnsupportedNetwork(f"{graph.name} has {len(faults)} nodes that QONNX cannot express exactly", faults, "export plain integers")
     for node in graph.nodes:
         writer.shapes[node.name] = types[node.name].shape
-        _emit(writer, node)
+        if isinstance(node, ir.DeformConv):
+            _finish(writer, node, emit_samples(writer, node, _weight(writer, node), bounds[node.inputs[1]]))
+        else:
+            _emit(writer, node)
     scales = {node.name: types[node.name].scale for node in graph.nodes}
     facts = {"hao.scales": json.dumps(scales), "hao.digest": network_digest(graph), "hao.metadata": json.dumps(graph.metadata)}
     model = writer.model(graph, facts)
@@ -75,9 +79,7 @@ def export_qonnx(graph: ir.Graph, path: Path | None = None) -> Any:
 
 
 def _fault(node: ir.Node, reach: tuple[int, int]) -> str:
-    if isinstance(node, ir.DeformConv):
-        return "a deformable convolution; QONNX has none"
-    if isinstance(node, ir.Conv):
+    if isinstance(node, ir.Conv | ir.DeformConv):
         largest = int(np.abs(node.weight).reshape(len(node.weight), -1).sum(1).max()) * max(abs(reach[0]), abs(reach[1]))
         if largest >= _EXACT:
             return f"sums to {largest}, beyond what float32 holds exactly ({_EXACT})"
@@ -106,13 +108,20 @@ class _Writer:
         shape: Sequence[int],
         *,
         double: bool = False,
+        element: int = 0,
         domain: str = "",
         **attributes: Any,
     ) -> str:
         """Add one node; ``shape`` of its result without the batch."""
         self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [output], name=f"{output}_{kind}", domain=domain, **attributes))
-        element = self.onnx.TensorProto.DOUBLE if double else self.onnx.TensorProto.FLOAT
-        self.infos.append(self.onnx.helper.make_tensor_value_info(output, element, [1, *shape]))
+        kind_of = element or (self.onnx.TensorProto.DOUBLE if double else self.onnx.TensorProto.FLOAT)
+        self.infos.append(self.onnx.helper.make_tensor_value_info(output, kind_of, [1, *shape]))
+        return output
+
+    def add_constant(self, kind: str, inputs: Sequence[str], output: str, shape: Sequence[int], **attributes: Any) -> str:
+        """As :meth:`add`, for a tensor without batch."""
+        self.add(kind, inputs, output, (), **attributes)
+        self.infos[-1] = self.onnx.helper.make_tensor_value_info(output, self.onnx.TensorProto.FLOAT, list(shape))
         return output
 
     def quant(self, source: str, output: str, shape: Sequence[int], bits: int, signed: bool, rounding: str) -> str:
@@ -201,14 +210,23 @@ def _emit(w: _Writer, node: ir.Node) -> None:
 
 def _conv(w: _Writer, node: ir.Conv) -> None:
     name, shape, kernel = node.name, w.shapes[node.name], node.weight.shape[2]
-    raw = w.constant(f"{name}.weight", node.weight, np.float32)
-    weight = w.quant(raw, f"{name}.weight.quant", (), node.weight_bits, True, "ROUND")
-    w.infos[-1] = w.onnx.helper.make_tensor_value_info(weight, w.onnx.TensorProto.FLOAT, list(node.weight.shape))
     geometry: dict[str, Any] = {"kernel_shape": [kernel] * 2, "strides": [node.stride] * 2, "pads": [node.pad] * 4, "group": node.groups}
-    sums = w.double(w.add("Conv", [node.inputs[0], weight], f"{name}.sums", shape, **geometry), shape)
-    column = (1, -1, 1, 1)
+    _finish(w, node, w.add("Conv", [node.inputs[0], _weight(w, node)], f"{name}.sums", shape, **geometry))
+
+
+def _weight(w: _Writer, node: ir.Conv | ir.DeformConv) -> str:
+    """The quantized weights of a layer."""
+    raw = w.constant(f"{node.name}.weight", node.weight, np.float32)
+    weight = w.quant(raw, f"{node.name}.weight.quant", (), node.weight_bits, True, "ROUND")
+    w.infos[-1] = w.onnx.helper.make_tensor_value_info(weight, w.onnx.TensorProto.FLOAT, list(node.weight.shape))
+    return weight
+
+
+def _finish(w: _Writer, node: ir.Conv | ir.DeformConv, sums: str) -> None:
+    """From a layer's sums of products to its tensor."""
+    name, shape, column = node.name, w.shapes[node.name], (1, -1, 1, 1)
     bias = w.constant(f"{name}.bias", node.requant.bias.reshape(column), np.float64)
-    total = w.add("Add", [sums, bias], f"{name}.total", shape, double=True)
+    total = w.add("Add", [w.double(sums, shape), bias], f"{name}.total", shape, double=True)
     w.requantize(total, node, node.requant, np.ldexp(node.requant.multiplier.astype(np.float64), -node.requant.shift).reshape(column))
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from hao.errors import UnsupportedNetwork
-from hao.frontend.qonnx_export import RAW, export_qonnx
+from hao.frontend.qonnx_export import DOMAIN, RAW, export_qonnx
 from hao.frontend.qonnx_import import import_qonnx
-from hao.ir.graph import Conv, Graph
-from hao.ir.random_graph import random_image
+from hao.ir.graph import Conv, DeformConv, Graph
+from hao.ir.random_graph import random_graph, random_image
 from hao.ir.reference import execute
 from hao.ir.serialize import network_digest
 from tests.frontend.test_plain_export import plain_graphs
@@ -42,8 +42,49 @@ def test_exported_models_execute_to_the_same_integers() -> None:
     assert len(kinds) >= 9, kinds
 
 
+def deformable_graphs(count: int) -> list[Graph]:
+    """Random networks with deformable layers."""
+    graphs = (random_graph(seed) for seed in range(200))
+    found = [graph for graph in graphs if any(isinstance(node, DeformConv) for node in graph.nodes)]
+    assert len(found) >= count
+    return found[:count]
+
+
+def test_deformable_layers_execute_to_the_same_integers_in_operators_of_onnx() -> None:
+    """Displacements below, at and above zero, so that kernels are mirrored, summed and spread."""
+    graphs, reached = deformable_graphs(6), set()
+    for seed, graph in enumerate(graphs):
+        model = export_qonnx(graph)
+        assert {item.domain for item in model.graph.node} == {"", DOMAIN} and {
+            item.op_type for item in model.graph.node if item.domain == DOMAIN
+        } == {"Quant"}
+        assert held_equal(graph, model, seed) > 500
+        values = execute(graph, random_image(graph.nodes[0].shape, np.random.default_rng(seed)))
+        reached |= {int(d) for node in graph.nodes if isinstance(node, DeformConv) for d in np.unique(values[node.inputs[1]])}
+    assert min(reached) < 0 < max(reached) and 0 in reached and len(reached) >= 8, reached
+
+
+def test_choices_that_are_no_deformable_layer_are_named() -> None:
+    made = [(graph, export_qonnx(graph)) for graph in deformable_graphs(6)]
+    graph, missing, total = next(
+        (graph, model, item) for graph, model in made for item in model.graph.node if item.op_type == "Sum" and len(item.input) > 4
+    )
+    layer, wrong = total.output[0].removesuffix(".sums"), export_qonnx(graph)
+    del total.input[-1]
+    with pytest.raises(UnsupportedNetwork, match="cannot be imported") as caught:
+        import_qonnx(missing)
+    assert "does not cover displacements" in caught.value.nodes[0] and layer in caught.value.nodes[0]
+    spread = next(item for item in wrong.graph.node if item.output[0].startswith(f"{layer}.at") and item.op_type == "Conv")
+    for item in spread.attribute:
+        if item.name in ("dilations", "pads"):
+            item.ints[:] = [5] * len(item.ints)
+    with pytest.raises(UnsupportedNetwork) as caught:
+        import_qonnx(wrong)
+    assert "spread by" in caught.value.nodes[0]
+
+
 def test_imported_models_are_the_exported_ones() -> None:
-    graphs = plain_graphs(30)
+    graphs = plain_graphs(30) + deformable_graphs(15)
     for graph in graphs:
         again = import_qonnx(export_qonnx(graph))
         assert network_digest(again) == network_digest(graph), graph.name
