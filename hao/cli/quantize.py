@@ -315,7 +315,8 @@ def _print(console: Console, report: QuantizeReport, options: Options) -> None:
         table.add_row(escape(layer.name), str(layer.bits), f"{layer.parameters:,}", harm, trace, *figures)
     console.print(table)
     where = "distilled images" if report.data_free else "images"
-    console.print(f"loss: {report.loss}, on {report.images} {where}; seed {report.seed}; a trace marked ! is less certain than asked")
+    console.print(f"loss: {report.loss}, on {report.images} {where}, at the float weights, batch normalization folded (evaluation mode)")
+    console.print(f"seed {report.seed}; a trace marked ! is less certain than asked")
     if report.accuracy_percent:
         console.print("accuracy, percent: " + ", ".join(f"{name} {value:.2f}" for name, value in report.accuracy_percent.items()))
     console.print(f"{report.size_bytes / 1000:.2f} kB of weights, {report.bops / 1e9:.4f} G bit operations; written to {options.out}")

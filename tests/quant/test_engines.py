@@ -1,4 +1,5 @@
-"""What the methods make of networks, bit for bit on reference, HLS kernel and RTL; and that pruning saves cycles there."""
+"""What the methods make of networks, calibrated and trained on, bit for bit on reference, HLS kernel and RTL; and that pruning saves
+cycles there."""
 
 from __future__ import annotations
 
@@ -12,12 +13,15 @@ from hao.engine.config import CI_CONFIGS
 from hao.frontend.float_graph import FloatGraph
 from hao.frontend.torch_import import from_torch
 from hao.ir import graph as ir
+from hao.ir.serialize import network_digest
 from hao.quant.allocate import Caps, integer_program
 from hao.quant.calibrate import calibrate
+from hao.quant.choose import METHODS, Question, choose_widths
 from hao.quant.config import QuantConfig
 from hao.quant.distill import Distilling, distilled_images
 from hao.quant.export import to_integer
 from hao.quant.folded import FoldedNetwork
+from hao.quant.hessian import Probing
 from hao.quant.model import QuantModel
 from hao.quant.prune import index_sets, magnitude_scores, plan_pruning
 from hao.quant.sensitivity import costs, kl_sensitivities
@@ -72,9 +76,35 @@ def engines_equal(graph: ir.Graph, seed: int = 1) -> dict[str, int]:
     return {"compared": min(run.verdict.compared for run in runs.values()), "cycles": runs["rtl"].result.cycles or 0}
 
 
-def quantized(source: nn.Module, graph: FloatGraph, **settings: object) -> ir.Graph:
-    model = QuantModel(source, graph, QuantConfig(**settings))  # type: ignore[arg-type]
-    return to_integer(calibrate(model, [images("spark", 32, 40)]))
+def quantized(source: nn.Module, graph: FloatGraph, *, steps: int = 0, **settings: object) -> ir.Graph:
+    """Calibrated, and trained on for ``steps`` steps."""
+    model = calibrate(QuantModel(source, graph, QuantConfig(**settings)), [images("spark", 32, 40)])  # type: ignore[arg-type]
+    calibrated = to_integer(model)
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    x, y = images("spark", 32, 41), torch.arange(32) % 10
+    model.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x).flatten(1), y).backward()
+        optimizer.step()
+    trained = to_integer(model.eval())
+    assert (network_digest(trained) != network_digest(calibrated)) == bool(steps)
+    return trained
+
+
+@pytest.mark.parametrize("method", [each for each in METHODS if each != "uniform"])
+def test_widths_that_each_method_chooses(method: str) -> None:
+    """Three bits on average from {2, 4, 8}, the trained network's labels; then five steps of training in those widths."""
+    source, graph = residual()
+    folded, x = FoldedNetwork(source, graph), images("spark", 24, 50)
+    labels = folded(x).flatten(1).argmax(1)  # type: ignore[union-attr]
+    count = sum(weight.numel() for weight in folded.weights.values())
+    rough = Probing(tolerance=0.5, sketch=2, pilot=4, most=4)
+    bits = choose_widths(folded, x, labels, Question(method, (2, 4, 8), Caps(size=3.0 * count), probing=rough)).bits
+    assert len(set(bits.values())) >= 2
+    integer = quantized(source, graph, steps=5, overrides=bits)
+    assert {node.name: node.weight_bits for node in integer.nodes if isinstance(node, ir.Conv)} == bits
+    assert engines_equal(integer)["compared"] > 6000
 
 
 def test_mixed_widths_of_the_integer_program() -> None:
@@ -98,7 +128,7 @@ def test_mixed_widths_of_the_integer_program() -> None:
 def test_every_width_in_one_network(activations: int) -> None:
     source, graph = residual()
     bits = dict(zip(("stem.0", "wide.0", "depth.0", "point.0", "linear"), (8, 2, 3, 5, 6), strict=True))
-    integer = quantized(source, graph, overrides=bits, activation_bits=activations)
+    integer = quantized(source, graph, steps=5, overrides=bits, activation_bits=activations)
     assert [node.weight_bits for node in integer.nodes if isinstance(node, ir.Conv)] == [8, 2, 3, 5, 6]
     assert engines_equal(integer)["compared"] > 6000
 
@@ -118,5 +148,5 @@ def test_pruned_and_implanted_networks_take_fewer_cycles() -> None:
     implanted = pruned_network(source, graph, sets, plan_pruning(graph, sets, cheap, 0.3, implants=1.0)).eval()
     names = [node.name for node in implanted.graph.nodes]
     assert "wide.0.implant" in names and "wide.0.kept" in names
-    found = engines_equal(quantized(implanted, implanted.graph, weight_bits=4, overrides={"wide.0.implant": 2}))
+    found = engines_equal(quantized(implanted, implanted.graph, steps=5, weight_bits=4, overrides={"wide.0.implant": 2}))
     assert min(found["compared"], pruned["compared"]) > 3000
