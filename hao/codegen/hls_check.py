@@ -11,31 +11,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hao.codegen.hls_dataflow import dataflow_faults
+from hao.codegen.hls_loops import CONSTANT, loop_faults, of_unknown_length
 from hao.codegen.hls_pragmas import pragma_faults, pragmas
-from hao.codegen.hls_source import Function, closing, functions, synthesized
+from hao.codegen.hls_source import Function, functions, reached_from, synthesized
 
 TOP = "hao_kernel"
 _INCLUDES = {"ap_int.h", "hls_stream.h"}
 _FORBIDDEN = (
     ("dynamic memory", re.compile(r"\b(new|delete|malloc|calloc|realloc|free|alloca)\b")),
-    ("standard library", re.compile(r"\bstd\s*::\s*\w+")),
+    ("standard library", re.compile(r"\bstd\s*::\s*\w+|\busing\s+namespace\s+std\b|\b(cout|cerr|cin|endl)\b")),
     ("exception or run-time type", re.compile(r"\b(throw|try|catch|virtual|dynamic_cast|typeid)\b")),
     ("jump", re.compile(r"\b(goto|setjmp|longjmp)\b")),
-    ("floating point", re.compile(r"\b(float|double|half)\s+\w+\s*[=;({]")),
+    ("floating point", re.compile(
+        r"\b(float|double)\b|\bhalf\s+\w+\s*[=;({,)]|(?<![\w.])(\d+\.\d*|\.\d+|\d+(?=[eE][-+]?\d))([eE][-+]?\d+)?[fFlL]?\b"
+    )),
     ("function pointer", re.compile(r"\(\s*\*\s*\w+\s*\)\s*\(")),
     ("unreadable conditional", re.compile(r"#unreadable.*")),
     ("inline assembly", re.compile(r"\b(asm|__asm__)\b")),
     ("system call", re.compile(r"\b(printf|fprintf|puts|fopen|fwrite|exit|abort|rand|time|sleep|getenv|system|assert)\s*\(")),
-    ("unsupported type", re.compile(r"\b(long\s+double|wchar_t|__int128|_Complex)\b|\bunion\b")),
+    ("unsupported type", re.compile(r"\b(long\s+double|wchar_t|__int128|_Complex|thread_local)\b|\bunion\b|\bvoid\s*\*")),
+    ("variable of another file", re.compile(r"^\s*extern\b(?!\s*\"\")")),
+    ("member pointer", re.compile(r"\w\s*::\s*\*|->\*|\.\*")),
     ("pointer to pointer", re.compile(r"\w\s*\*\s*(const\s*)?\*\s*\w+|\w+\s*\*\s*\w+\s*\[[^\]]*\]\s*[;={]")),
-    ("pointer cast", re.compile(r"\breinterpret_cast\b")),
+    ("pointer cast", re.compile(
+        r"\breinterpret_cast\b|_cast\s*<[^<>]*(<[^<>]*>)?[^<>]*\*\s*>|\(\s*(const\s+)?[A-Za-z_][\w:]*(\s*<[^<>]*>)?\s*\*+\s*\)\s*[\w(&]"
+    )),
     ("variadic function", re.compile(r"\.\.\.\s*\)")),
     ("compiler built-in", re.compile(r"\b__(builtin|sync|atomic)_\w+")),
-)
-_CONSTANT = re.compile(r"(?:\b[A-Z][A-Z0-9_]*\b|\b\d\w*\b|[-+*/%()\s<>&])+")
+)  # fmt: skip
 _ARRAY = re.compile(r"(?:^|[;{}])\s*((?:static\s+|const\s+)*[A-Za-z_][\w:]*(?:<[^;{}]*>)?\s+\w+\[([^\]]*)\](?:\[[^\]]*\])*\s*[;=])")
 _GLOBAL = re.compile(r"^(?:static |const |inline |constexpr )*[A-Za-z_][\w:<>, ]*\s+(\w+)\s*(?:\[|=|;)", re.M)
-_FOR = re.compile(r"\bfor\s*\(")
 _DIVISION = re.compile(r"[/%]=?\s*(\([^()]*\)|[A-Za-z_][\w.:]*(?:\([^()]*\))?|\d\w*)")
 
 
@@ -52,31 +57,6 @@ class Fault:
         return f"{self.file}:{self.line}: {self.rule}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Loop:
-    head: str
-    body: str
-    offset: int
-
-    @property
-    def constant(self) -> bool:
-        """Whether the number of iterations is known at compile time."""
-        parts = self.head.split(";")
-        if len(parts) != 3:
-            return False
-        bound = re.split(r"<=|>=|<|>|!=", parts[1], maxsplit=1)
-        first = parts[0].rsplit("=", 1)
-        return len(bound) == 2 and len(first) == 2 and all(_CONSTANT.fullmatch(side.strip()) for side in (bound[1], first[1]))
-
-
-def _loops(body: str) -> Iterator[_Loop]:
-    for match in _FOR.finditer(body):
-        head_end = closing(body, match.end() - 1, "()")
-        brace = re.compile(r"\s*\{").match(body, head_end + 1)
-        end = closing(body, brace.end() - 1) if brace else body.find(";", head_end)
-        yield _Loop(body[match.end() : head_end], body[head_end + 1 : end], match.start())
-
-
 def _token_faults(files: Mapping[str, str]) -> Iterator[Fault]:
     for file, text in files.items():
         for number, line in enumerate(text.split("\n"), 1):
@@ -88,37 +68,10 @@ def _token_faults(files: Mapping[str, str]) -> Iterator[Fault]:
                     yield Fault(file, number, rule, match.group())
 
 
-def _own_pragmas(loop: _Loop) -> str:
-    """The pragmas at the head of the loop's body: those of inner loops come later."""
-    lines = []
-    for line in loop.body.lstrip("{ \n").split("\n"):
-        if line.strip() and not line.lstrip().startswith("#"):
-            break
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def _loop_faults(function: Function) -> Iterator[Fault]:
-    for loop in _loops(function.body):
-        line = function.line + function.body.count("\n", 0, loop.offset)
-        pragmas = _own_pragmas(loop)
-        if not loop.constant and "LOOP_TRIPCOUNT" not in pragmas:
-            yield Fault(function.file, line, "loop without bound or trip count", f"for ({' '.join(loop.head.split())})")
-        if "UNROLL" in pragmas and not loop.constant:
-            yield Fault(function.file, line, "unrolled loop without constant bounds", f"for ({loop.head})")
-        if "PIPELINE" in pragmas:
-            for inner in _loops(loop.body):
-                if not inner.constant:
-                    yield Fault(function.file, line, "loop of unknown length inside a pipeline", f"for ({inner.head})")
-    for match in re.finditer(r"\b(while|do)\b", function.body):
-        line = function.line + function.body.count("\n", 0, match.start())
-        yield Fault(function.file, line, "loop without bound or trip count", match.group())
-
-
 def _array_faults(function: Function) -> Iterator[Fault]:
     code = re.sub(r"^\s*#.*$", "", function.body, flags=re.M)
     for match in _ARRAY.finditer(code):
-        if not _CONSTANT.fullmatch(match.group(2)):
+        if not CONSTANT.fullmatch(match.group(2)):
             line = function.line + code.count("\n", 0, match.start(1))
             yield Fault(function.file, line, "array of variable length", match.group(1).strip())
 
@@ -136,24 +89,14 @@ def _outside_faults(files: Mapping[str, str], found: list[Function]) -> Iterator
 def _division_faults(function: Function) -> Iterator[Fault]:
     code = re.sub(r"^\s*#.*$", "", function.body, flags=re.M)
     for match in _DIVISION.finditer(code):
-        if not _CONSTANT.fullmatch(match.group(1)):
+        if not CONSTANT.fullmatch(match.group(1)):
             line = function.line + code.count("\n", 0, match.start())
             yield Fault(function.file, line, "division by a variable", match.group())
 
 
-def _recursion_faults(found: list[Function]) -> Iterator[Fault]:
-    names = {function.name for function in found}
-    calls: dict[str, set[str]] = {name: set() for name in names}
+def _recursion_faults(found: list[Function], reached: Mapping[str, frozenset[str]]) -> Iterator[Fault]:
     for function in found:
-        called = re.findall(r"\b([A-Za-z_]\w*)\s*(?:<[^<>;]*>)?\s*\(", function.body)
-        calls[function.name] |= names & set(called)
-    reach = {name: set(targets) for name, targets in calls.items()}
-    for middle in names:
-        for name in names:
-            if middle in reach[name]:
-                reach[name] |= reach[middle]
-    for function in found:
-        if function.name in reach[function.name]:
+        if function.name in reached[function.name]:
             yield Fault(function.file, function.line, "recursion", function.name)
 
 
@@ -176,12 +119,14 @@ def check_synthesizable(files: Mapping[str, str]) -> tuple[Fault, ...]:
     """All departures of the C++ ``files`` from what Vitis HLS synthesizes well; empty when there are none."""
     seen = {name: synthesized(text) for name, text in files.items() if name.endswith((".h", ".cpp"))}
     found = list(functions(seen))
-    faults = [*_token_faults(seen), *_recursion_faults(found), *_interface_faults(found, seen)]
+    reached = reached_from(found)
+    faults = [*_token_faults(seen), *_recursion_faults(found, reached), *_interface_faults(found, seen)]
     faults.extend(_outside_faults(seen, found))
     known = frozenset(match.group(1) for text in seen.values() for match in _GLOBAL.finditer(text))
     by_name = {function.name: function for function in found}
+    lengthy = of_unknown_length(found, reached)
     for function in found:
-        faults.extend(_loop_faults(function))
+        faults.extend(Fault(function.file, line, rule, text) for line, rule, text in loop_faults(function, lengthy))
         faults.extend(_division_faults(function))
         faults.extend(_array_faults(function))
         for line, rule, text in pragma_faults(function, TOP, known):

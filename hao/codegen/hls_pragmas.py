@@ -14,6 +14,7 @@ from hao.codegen.hls_source import Function, closing
 
 LOOP, FUNCTION, TOP, VARIABLE = "loop", "function", "top", "variable"
 _NUMBER = re.compile(r"\d+")
+_POSITIVE = re.compile(r"[1-9]\d*")
 _WORD = re.compile(r".+")
 
 
@@ -35,11 +36,11 @@ _RAM = _among("ram_1p", "ram_1wnr", "ram_2p", "ram_s2p", "ram_t2p", "rom_1p", "r
 PRAGMAS: dict[str, Pragma] = {
     "AGGREGATE": Pragma((VARIABLE,), {"variable": _WORD, "compact": _among("bit", "byte", "none", "auto")}, ("variable",)),
     "ARRAY_PARTITION": Pragma(
-        (VARIABLE,), {"variable": _WORD, "type": _among("cyclic", "block", "complete"), "factor": _NUMBER, "dim": _NUMBER},
+        (VARIABLE,), {"variable": _WORD, "type": _among("cyclic", "block", "complete"), "factor": _POSITIVE, "dim": _NUMBER},
         ("variable", "type"), ("off",),
     ),
     "ARRAY_RESHAPE": Pragma(
-        (VARIABLE,), {"variable": _WORD, "type": _among("cyclic", "block", "complete"), "factor": _NUMBER, "dim": _NUMBER},
+        (VARIABLE,), {"variable": _WORD, "type": _among("cyclic", "block", "complete"), "factor": _POSITIVE, "dim": _NUMBER},
         ("variable", "type"), ("off", "object"),
     ),
     "BIND_OP": Pragma(
@@ -65,12 +66,16 @@ PRAGMAS: dict[str, Pragma] = {
     "LATENCY": Pragma((FUNCTION, LOOP), {"min": _NUMBER, "max": _NUMBER}),
     "LOOP_FLATTEN": Pragma((LOOP,), {}, (), ("off",)),
     "LOOP_TRIPCOUNT": Pragma((LOOP,), {"min": _NUMBER, "max": _NUMBER, "avg": _NUMBER}, ("min", "max")),
-    "PIPELINE": Pragma((FUNCTION, LOOP), {"II": re.compile(r"[1-9]\d*"), "style": _among("stp", "flp", "frp")}, (), ("off", "rewind")),
-    "STREAM": Pragma((VARIABLE,), {"variable": _WORD, "depth": _NUMBER, "type": _among("fifo", "pipo", "shared", "unsync")}, ("variable",)),
-    "UNROLL": Pragma((LOOP,), {"factor": _NUMBER}, (), ("skip_exit_check", "off=true")),
+    "PIPELINE": Pragma((FUNCTION, LOOP), {"II": _POSITIVE, "style": _among("stp", "flp", "frp")}, (), ("off", "rewind")),
+    "STREAM": Pragma(
+        (VARIABLE,), {"variable": _WORD, "depth": _POSITIVE, "type": _among("fifo", "pipo", "shared", "unsync")}, ("variable",),
+    ),
+    "UNROLL": Pragma((LOOP,), {"factor": _POSITIVE}, (), ("skip_exit_check", "off=true")),
 }  # fmt: skip
 """What the generated kernel may use; others that the tool knows are not needed and so not accepted."""
 
+_SUBJECT = ("variable", "port", "mode", "dim", "type", "class", "op")
+_OF_MEMORIES = ("ARRAY_PARTITION", "ARRAY_RESHAPE", "BIND_STORAGE", "STREAM")
 _PRAGMA = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+(HLS[ \t]+)?((?:[^\n\\]|\\\n|\\)*)", re.M)
 _SCALAR = re.compile(r"\b(?:bool|int|unsigned|short|long|char|u?int_t<[^<>;]*>)\s+$")
 
@@ -106,7 +111,7 @@ def _option_faults(name: str, words: Sequence[str]) -> Iterator[tuple[str, str]]
             yield "pragma without an option that it needs", f"{name} lacks {option}="
 
 
-def _head_of(body: str, offset: int) -> str:
+def head_of(body: str, offset: int) -> str:
     """What the pragma at ``offset`` stands at the head of: a loop, the function, or nothing."""
     before = re.sub(r"^[ \t]*#(?:[^\n\\]|\\\n|\\)*$", "", body[:offset], flags=re.M).rstrip()
     if not before:
@@ -122,18 +127,23 @@ def _head_of(body: str, offset: int) -> str:
     return ""
 
 
-def _variable_fault(function: Function, known: frozenset[str], offset: int, name: str, variable: str) -> tuple[str, str] | None:
+def _variable_fault(function: Function, known: frozenset[str], found: Found, name: str, variable: str) -> tuple[str, str] | None:
+    offset = found.offset
+    dimension = next((int(word[4:]) for word in found.words if re.fullmatch(r"dim=\d+", word)), 0)
     base = re.split(r"[.\[]", variable, maxsplit=1)[0]
     parameters = {parameter.name for parameter in function.parameters}
     declared = list(re.finditer(rf"[\w>&*\]]\s+[&*]?{re.escape(base)}\s*(\[|;|=|\(|,|\{{)", function.body[:offset]))
     if base not in parameters and base not in known and not declared:
         return "pragma of a variable that is not declared before it", f"{name} variable={variable}"
-    if name in ("ARRAY_PARTITION", "ARRAY_RESHAPE", "BIND_STORAGE") and declared and base == variable:
+    if name in _OF_MEMORIES and declared and base == variable:
         match = declared[-1]
         head = function.body[: match.end()]
         kind = head[: re.search(rf"{re.escape(base)}\s*.$", head, re.S).start()]  # type: ignore[union-attr]
         if match.group(1) != "[" and _SCALAR.search(kind):
             return "memory pragma of something that is no array", f"{name} variable={variable}"
+        sizes = re.match(r"(\s*\[[^\]]*\])+", function.body[match.end() - 1 :])
+        if sizes is not None and _SCALAR.search(kind) and dimension > sizes.group().count("["):
+            return "pragma of a dimension that the array does not have", f"{name} variable={variable} dim={dimension}"
     return None
 
 
@@ -148,8 +158,8 @@ def _place_fault(function: Function, top: str, known: frozenset[str], found: Fou
         return None
     if VARIABLE in places:
         variable = next((word.partition("=")[2] for word in found.words if word.startswith("variable=")), "")
-        return _variable_fault(function, known, found.offset, name, variable) if variable else None
-    if _head_of(function.body, found.offset) not in places:
+        return _variable_fault(function, known, found, name, variable) if variable else None
+    if head_of(function.body, found.offset) not in places:
         return "pragma where it does not apply", f"{name} belongs to the head of a {' or '.join(places)}"
     return None
 
@@ -162,6 +172,9 @@ def pragma_faults(function: Function, top: str, known: frozenset[str]) -> Iterat
         top: name of the top function.
         known: names declared outside functions.
     """
+    for match in re.finditer(r"\b_Pragma\b", function.body):
+        yield function.body.count("\n", 0, match.start()), "pragma in a form that is not read", "_Pragma"
+    seen: set[tuple[str, ...]] = set()
     for found in pragmas(function.body):
         line = function.body.count("\n", 0, found.offset)
         name = found.words[0].upper() if found.words else ""
@@ -170,6 +183,12 @@ def pragma_faults(function: Function, top: str, known: frozenset[str]) -> Iterat
             continue
         for rule, text in _option_faults(name, found.words[1:]):
             yield line, rule, text
+        # where it stands, and of what: two of a kind contradict or repeat one another
+        place = re.sub(r"^[ \t]*#(?:[^\n\\]|\\\n|\\)*$", "", function.body[: found.offset], flags=re.M).rstrip()
+        subject = (name, str(len(place)), *sorted(word for word in found.words if word.partition("=")[0] in _SUBJECT))
+        if subject in seen:
+            yield line, "pragma given twice", " ".join(found.words)
+        seen.add(subject)
         fault = _place_fault(function, top, known, found, name)
         if fault is not None:
             yield line, *fault

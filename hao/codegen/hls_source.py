@@ -6,7 +6,7 @@ A reader of our own generated style, not of C++ at large: what it cannot read it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _DEFINED = {"__SYNTHESIS__"}
@@ -121,3 +121,21 @@ def statements(body: str) -> list[str]:
     """The statements of a body without nested blocks, pragmas left out."""
     code = "\n".join(line for line in body.split("\n") if not line.lstrip().startswith("#"))
     return [" ".join(part.split()) for part in code.split(";") if part.strip()]
+
+
+def called_names(body: str) -> frozenset[str]:
+    """Names that are called in ``body``, template arguments left out."""
+    return frozenset(re.findall(r"\b([A-Za-z_]\w*)\s*(?:<[^<>;]*>)?\s*\(", body))
+
+
+def reached_from(found: Sequence[Function]) -> dict[str, frozenset[str]]:
+    """Of every function the ones that it calls, directly or not."""
+    names = {function.name for function in found}
+    reach: dict[str, set[str]] = {name: set() for name in names}
+    for function in found:
+        reach[function.name] |= names & called_names(function.body)
+    for middle in names:
+        for name in names:
+            if middle in reach[name]:
+                reach[name] |= reach[middle]
+    return {name: frozenset(targets) for name, targets in reach.items()}

@@ -177,6 +177,39 @@ BAD += [
         "}",
     ),
 ]
+BAD += [
+    ("floating point", "inline int f(float x) { return 1; }"),
+    ("floating point", "inline int f(int x) { return int(x * 0.5); }"),
+    ("floating point", "inline int f(int x) { return int(x * 1e3); }"),
+    ("floating point", "inline int f(int x) { half y = x; return int(y); }"),
+    ("pointer cast", "inline int f(BusWord* p) { return *(int*)p; }"),
+    ("pointer cast", "inline int f(BusWord* p) { return *static_cast<const int*>(p); }"),
+    ("unsupported type", "inline void f(void* p) { use(p); }"),
+    ("unsupported type", "inline int f() { thread_local int x = 0; return ++x; }"),
+    ("standard library", "using namespace std;"),
+    ("standard library", "inline void f(int x) { cout << x; }"),
+    ("member pointer", "inline int f(S& s, int S::*m) { return s.*m; }"),
+    ("variable of another file", "extern int table[4];"),
+    ("dynamic memory", "static int* p = new int[4];"),
+    ("recursion", "template <int N>\ninline int f(int n) { return n ? f<N>(n - 1) : 0; }"),
+    (
+        "loop of unknown length inside a pipeline",
+        "inline int g(int n) {\n for (int i = 0; i < n; ++i) {\n#pragma HLS LOOP_TRIPCOUNT min=1 max=9\n use(i);\n }\n return n;\n}\n"
+        "inline int h(int n) { return g(n); }\n" + in_loop("PIPELINE II=1").replace("use(i)", "use(h(i))"),
+    ),
+    (
+        "loop of unknown length inside a pipeline",
+        "inline void f(int n) {\n#pragma HLS PIPELINE II=1\n for (int i = 0; i < n; ++i) {\n#pragma HLS LOOP_TRIPCOUNT min=1 max=9\n"
+        " use(i);\n }\n}",
+    ),
+    ("pragma given twice", in_loop("PIPELINE II=1\n#pragma HLS PIPELINE II=2")),
+    ("pragma given twice", in_function("AGGREGATE variable=n\n#pragma HLS AGGREGATE variable=n")),
+    ("pragma of a dimension that the array does not have", in_function("ARRAY_PARTITION variable=t type=complete dim=2", "int t[4];")),
+    ("memory pragma of something that is no array", in_function("STREAM variable=t depth=4", "int t = 4;")),
+    ("pragma with a value that it does not take", in_function("STREAM variable=t depth=0", "hls::stream<int, 2> t(\"t\");")),
+    ("pragma with a value that it does not take", in_loop("UNROLL factor=0")),
+    ("pragma in a form that is not read", 'inline void f() { for (int i = 0; i < 9; ++i) { _Pragma("HLS PIPELINE II=1") use(i); } }'),
+]
 GOOD = [
     in_loop("PIPELINE II=2"),
     in_loop("UNROLL factor=4"),
@@ -186,6 +219,12 @@ GOOD = [
     "#pragma HLS LOOP_TRIPCOUNT min=1 max=9\n use(i);\n }\n}",
     "inline void f(Table& t) {\n#pragma HLS BIND_STORAGE variable=t type=ram_s2p \\\n    impl=bram\n use(t[0]);\n}",
     "inline int f(int a) { int t[4]; t[0] = a / 4; return t[0] * a; }",
+    "inline int f(int a) { int half[2] = {a, 0x1e3}; return half[0] * half[1]; }",
+    "inline int g(int a) {\n for (int i = 0; i < 4; ++i) {\n a += i;\n }\n return a;\n}\n"
+    + in_loop("PIPELINE II=1").replace("use(i)", "use(g(i))"),
+    in_function(
+        "ARRAY_PARTITION variable=t type=complete dim=1\n#pragma HLS ARRAY_PARTITION variable=t type=cyclic factor=2 dim=2", "int t[4][4];"
+    ),
 ]
 """What is allowed: the checks above do not fire at everything."""
 
@@ -212,8 +251,8 @@ def test_good_snippet_is_accepted(snippet: str) -> None:
 
 
 def test_the_list_is_long_and_covers_every_rule() -> None:
-    assert len(BAD) >= 60
-    assert len({rule for rule, _ in BAD}) >= 30
+    assert len(BAD) >= 85
+    assert len({rule for rule, _ in BAD}) >= 35
 
 
 def test_an_interface_of_no_argument_is_refused() -> None:
