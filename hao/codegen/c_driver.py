@@ -5,6 +5,7 @@ from __future__ import annotations
 from hao.boards import Board
 from hao.codegen.environment import render
 from hao.codegen.ports import FIELDS
+from hao.codegen.rtl_ip import CONTROL_BYTES
 from hao.codegen.tcl_project import ProjectPlan
 from hao.codegen.vivado import CONTROL_BASE, INTERRUPT
 from hao.engine import isa, regs
@@ -12,7 +13,7 @@ from hao.engine.config import EngineConfig
 
 CORE = ("hao_regs.h", "hao_driver.h", "hao_driver.c", "hao_decode.h", "hao_decode.c")
 """What every platform needs; C99, standard library only."""
-PLATFORMS = ("hao_linux.h", "hao_linux.c", "hao_baremetal.h", "hao_baremetal.c", "hao_main.c", "Makefile")
+PLATFORMS = ("hao_linux.h", "hao_linux.c", "hao_baremetal.h", "hao_baremetal.c", "hao_main.c", "hao.dts", "Makefile")
 DECODE_STRIDE = 4
 """Pixels of the picture a pixel of the detector's heads maps; ``hao.models.decode.STRIDE``."""
 
@@ -36,6 +37,7 @@ def render_driver(config: EngineConfig, names: tuple[str, ...] = (*CORE, *PLATFO
         "ports": FIELDS,
         "stride": DECODE_STRIDE,
         "control_base": f"{CONTROL_BASE:X}",
+        "control_bytes": f"0x{CONTROL_BYTES:x}",
         "interrupt": INTERRUPT,
         "engine_mhz": engine_mhz,
     }

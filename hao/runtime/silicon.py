@@ -114,7 +114,7 @@ class PynqDevice:
 
     Raises:
         MissingTool: PYNQ is not installed.
-        BoardError: no such file, no engine in it, or ports that cannot be set up.
+        BoardError: no such file, no permission, a bitstream that PYNQ refuses, no engine in it, or ports that cannot be set up.
     """
 
     name = "pynq"
@@ -124,10 +124,13 @@ class PynqDevice:
         for path in (bitstream, bitstream.with_suffix(".hwh")):
             if not path.is_file():
                 raise BoardError(f"there is no {path}", "hao bitstream builds hao.bit and hao.hwh: copy both to the board")
-        self.overlay = self._pynq.Overlay(str(bitstream), download=download)
-        self.changed_ports = set_port_widths(_SystemRegisters(self._pynq))
-        address = _engine_address(dict(self.overlay.ip_dict), bitstream)
-        self._mmio = cast(_Mmio, self._pynq.MMIO(address, CONTROL_BYTES))
+        try:
+            self.overlay = self._pynq.Overlay(str(bitstream), download=download)
+            self.changed_ports = set_port_widths(_SystemRegisters(self._pynq))
+            address = _engine_address(dict(self.overlay.ip_dict), bitstream)
+            self._mmio = cast(_Mmio, self._pynq.MMIO(address, CONTROL_BYTES))
+        except (OSError, RuntimeError, ValueError) as error:
+            raise BoardError(f"{bitstream} cannot be loaded: {error}", "run as root, with a bitstream for this board") from error
         self._alignment = alignment
         self._buffers: list[PynqBuffer] = []
         self.clock_mhz = float(self._pynq.Clocks.fclk0_mhz)

@@ -12,6 +12,8 @@ import pytest
 
 from hao.boards import load_board
 from hao.codegen.c_driver import CORE, DECODE_STRIDE, PLATFORMS, plan_c_driver, render_driver
+from hao.codegen.rtl_ip import CONTROL_BYTES
+from hao.codegen.vivado import CONTROL_BASE, INTERRUPT
 from hao.engine.config import CI_CONFIGS
 from hao.engine.flat import flatten, read_scales
 from hao.engine.regs import MAGIC, OFFSETS, REGISTERS
@@ -308,6 +310,15 @@ def test_the_whole_driver_compiles_and_links(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "NETWORK.flat" in subprocess.run([tmp_path / "hao_main"], capture_output=True, text=True, check=False).stderr
     assert set(PLATFORMS) <= set(plan.files)
+
+
+def test_the_device_tree_agrees_with_the_block_design() -> None:
+    text = render_driver(CI_CONFIGS[SMALL])["hao.dts"]
+    assert f"reg = <0x0 0x{CONTROL_BASE:x} 0x0 0x{CONTROL_BYTES:x}>;" in text
+    assert f"interrupts = <0 {INTERRUPT - 32} 4>;" in text
+    assert text.count("{") == text.count("}") == 3
+    paths = re.search(r"/dev/(\w+)\", \"/sys/class/u-dma-buf/(\w+)", render_driver(CI_CONFIGS[SMALL])["hao_main.c"])
+    assert paths is not None and set(paths.groups()) == set(re.findall(r'device-name = "(\w+)"', text))
 
 
 def test_every_register_is_in_the_header() -> None:

@@ -48,6 +48,7 @@ class System:
     board: SimulatedBoard
     registers: dict[int, int] = field(default_factory=lambda: {each.address: (1 if each.lsb == 0 else 2 << 8) | 0x3000 for each in FIELDS})
     stuck: bool = False
+    refusal: Exception | None = None
     downloads: list[str] = field(default_factory=list)
     blocks: dict[str, dict[str, object]] = field(
         default_factory=lambda: {"hao": {"phys_addr": ENGINE_ADDRESS, "type": "hao:hao:hao_engine_ip:1.0"}, "ps": {"type": "x:y:zynq:1"}}
@@ -64,6 +65,8 @@ def fake_pynq(system: System) -> object:
 
     class Overlay:
         def __init__(self, path: str, download: bool = True) -> None:
+            if system.refusal is not None:
+                raise system.refusal
             if download:
                 system.downloads.append(path)
             self.ip_dict = system.blocks

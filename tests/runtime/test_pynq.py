@@ -106,6 +106,14 @@ def _foreign(system: System, bitstream: Path) -> None:
     system.blocks = {"dma": {"type": "xilinx.com:ip:axi_dma:7.1"}}
 
 
+def _not_root(system: System, bitstream: Path) -> None:
+    system.refusal = OSError("Root permissions required.")
+
+
+def _other_device(system: System, bitstream: Path) -> None:
+    system.refusal = RuntimeError("No device found that is compatible with the bitstream")
+
+
 def _no_description(system: System, bitstream: Path) -> None:
     bitstream.with_suffix(".hwh").unlink()
 
@@ -115,6 +123,8 @@ def _no_description(system: System, bitstream: Path) -> None:
     [
         (_stuck, "RDCTRL.FABRIC_WIDTH at 0xFD380000 cannot be set"),
         (_foreign, "no block hao_engine_ip"),
+        (_not_root, "hao.bit cannot be loaded: Root permissions required"),
+        (_other_device, "cannot be loaded: No device found"),
         (_no_description, "there is no .*hao.hwh"),
     ],
 )
