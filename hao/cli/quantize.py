@@ -107,7 +107,7 @@ def quantize(options: Options, console: Console) -> int:
             images, labels = source.images.to(device), None if source.labels is None else source.labels.to(device)
         graph = source.graph
         if options.prune:
-            network, graph = _pruned(options, network, graph, images, labels)
+            network, graph = _pruned(options, network, graph, images, labels, bars)
         folded = FoldedNetwork(network, graph)
         caps = _caps(options, folded)
         cycles = _cycles(options, network, graph, images) if options.cycles is not None else None
@@ -193,11 +193,11 @@ def _cycles(options: Options, network: nn.Module, graph: FloatGraph, images: tor
 
 
 def _pruned(
-    options: Options, network: nn.Module, graph: FloatGraph, images: torch.Tensor, labels: torch.Tensor | None
+    options: Options, network: nn.Module, graph: FloatGraph, images: torch.Tensor, labels: torch.Tensor | None, bars: _Bars
 ) -> tuple[nn.Module, FloatGraph]:
     folded = FoldedNetwork(network, graph)
     batches, loss = with_targets(folded, images, labels)
-    traces = channel_traces(WeightHessian(folded, batches, loss), options.source.seed)
+    traces = channel_traces(WeightHessian(folded, batches, loss), options.source.seed, listen=bars.listen)
     sets = index_sets(graph)
     plan = plan_pruning(graph, sets, hessian_scores(folded, traces), options.prune, implants=options.implants, multiple=options.lanes)
     small = pruned_network(network, graph, sets, plan).eval()

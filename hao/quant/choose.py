@@ -140,7 +140,7 @@ def _measured(
     if not len(images):
         raise QuantizationError("there are no images to measure sensitivity on", "give pictures, or --data-free")
     if question.method == "zeroq":
-        return _Measured(kl_sensitivities(network, _split(images), question.menu))
+        return _Measured(kl_sensitivities(network, _split(images), question.menu, listen))
     batches, loss = with_targets(network, images, labels)
     operator = WeightHessian(network, batches, loss)
     errors = squared_errors(network, question.menu)

@@ -17,7 +17,7 @@ import torch
 from hao.errors import QuantizationError
 from hao.frontend.float_graph import FloatGraph, FloatNode
 from hao.quant.folded import FoldedNetwork
-from hao.quant.hessian import Operator, rademacher
+from hao.quant.hessian import Operator, Progress, rademacher
 
 Ids = dict[str, tuple[int, ...]]
 """For every tensor, the index set that each of its channels belongs to."""
@@ -90,10 +90,12 @@ def index_sets(graph: FloatGraph) -> IndexSets:
     return IndexSets(channels, frozenset(find(each) for each in stay), {each: tuple(row) for each, row in members.items()})
 
 
-def channel_traces(operator: Operator, seed: int = 0, probes: int = 64) -> dict[str, torch.Tensor]:
+def channel_traces(operator: Operator, seed: int = 0, probes: int = 64, listen: Progress | None = None) -> dict[str, torch.Tensor]:
     """Hutchinson traces of the Hessian's blocks of single output channels, ``(out,)`` a layer, float64."""
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for name in operator.shapes:
+        if listen:
+            listen("channels", len(found) + 1, len(operator.shapes))
         total = torch.zeros(operator.shapes[name][0], dtype=torch.float64)
         for first in range(0, probes, 16):
             drawn = rademacher(operator, name, seed, first, min(16, probes - first))

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from hao.errors import QuantizationError
 from hao.quant.folded import Batches, FoldedNetwork, Loss, macs
-from hao.quant.hessian import Eigenvalue, Trace
+from hao.quant.hessian import Eigenvalue, Progress, Trace
 from hao.quant.layers import best_clip, round_half_up
 
 Table = Mapping[str, Mapping[int, float]]
@@ -80,16 +80,20 @@ def loss_increases(
 
 
 @torch.no_grad()
-def kl_sensitivities(network: FoldedNetwork, batches: Sequence[Tensor], menu: Sequence[int] = MENU) -> dict[str, dict[int, float]]:
+def kl_sensitivities(
+    network: FoldedNetwork, batches: Sequence[Tensor], menu: Sequence[int] = MENU, listen: Progress | None = None
+) -> dict[str, dict[int, float]]:
     """ZeroQ's sensitivity: mean over images of ``KL(M(x) || M_b(x))`` when one layer alone is rounded.
 
     Distributions are softmax over the channels of every pixel of every result, averaged over pixels, summed over results.
     """
     found: dict[str, dict[int, float]] = {name: dict.fromkeys(check_menu(menu), 0.0) for name in network.weights}
     count = sum(len(images) for images in batches)
-    for images in batches:
+    for part, images in enumerate(batches):
         exact = _log_probabilities(network(images))
-        for name, weight in network.weights.items():
+        for index, (name, weight) in enumerate(network.weights.items()):
+            if listen:
+                listen("divergences", part * len(found) + index + 1, len(batches) * len(found))
             for bits in found[name]:
                 rough = _log_probabilities(network(images, {name: rounded(weight, bits)}))
                 found[name][bits] += divergence(exact, rough) * len(images) / count

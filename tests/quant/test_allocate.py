@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
+import os
 
 import numpy as np
 import pytest
@@ -67,13 +67,19 @@ def test_equal_to_enumeration(seed: int, layers: int, menu: tuple[int, ...]) -> 
     )
 
 
+def spent() -> float:
+    """Seconds on the processor, the solver's own process included."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def test_fifty_four_layers_and_three_widths_in_a_second() -> None:
     sensitivity, size, bops, cycles = case(9, 54, (2, 4, 8))
     caps = Caps(*(0.5 * sum(row[8] for row in table.values()) for table in (size, bops)), 0.7 * sum(row[8] for row in cycles.values()))
-    start = time.process_time()
+    start = spent()
     found = integer_program(sensitivity, size, bops, caps, cycles=lambda name, bits: cycles[name][bits], ties=[("n0", "n53")])
     assert found.bits["n0"] == found.bits["n53"] and len(set(found.bits.values())) == 3
-    assert time.process_time() - start < 1.0
+    assert spent() - start < 1.0
     assert all(found.totals[label] <= getattr(caps, label) * (1 + 1e-6) for label in ("size", "bops", "cycles"))
     coarse = best_within(frontier(sensitivity, size, resolution=200), caps.size or 0)
     exact = best_within(frontier(sensitivity, size), caps.size or 0)

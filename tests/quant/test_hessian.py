@@ -141,6 +141,23 @@ def test_activation_traces_are_means_over_images(exact: tuple[WeightHessian, Mat
     assert row.value == pytest.approx(truth, rel=0.05)
 
 
+def test_activation_traces_of_an_inner_tensor_are_those_of_each_image(exact: tuple[WeightHessian, Matrices]) -> None:
+    """Against torch.autograd.functional.hessian of every image's loss, averaged; behind a ReLU, in front of a depthwise layer."""
+    folded, (x, y) = exact[0].network, exact[0].batches[1]
+    x, y, name = x[:4], y[:4], "layers.0"
+    assert next(node.clip for node in folded.graph.nodes if node.name == name) is not None
+    (row,) = hutchinson(ActivationHessian(folded, x, y, cross_entropy, [name]), Probing(tolerance=0.02))
+    traces = []
+    for image, label in zip(x.split(1), y.split(1), strict=True):
+
+        def loss(offset: Tensor, image: Tensor = image, label: Tensor = label) -> Tensor:
+            return cross_entropy(folded(image, offsets={name: offset}), label)
+
+        zero = torch.zeros(1, 6, 5, 5, dtype=x.dtype)
+        traces.append(float(torch.autograd.functional.hessian(loss, zero).reshape(150, 150).trace()))
+    assert row.converged and abs(row.value - sum(traces) / len(traces)) <= 2 * row.half_width
+
+
 def test_resumed_estimates_are_the_same(exact: tuple[WeightHessian, Matrices]) -> None:
     _, matrices = exact
     kept: list[dict[str, np.ndarray]] = []

@@ -88,7 +88,9 @@ def test_measured_sensitivities_round_one_layer_alone() -> None:
         wanted = float(cross_entropy(folded(x, replaced), y) - cross_entropy(folded(x), y))
         p, q = (torch.log_softmax(value.flatten(1).double(), 1) for value in (folded(x), folded(x, replaced)))  # type: ignore[union-attr]
     assert found["widen.0"][2] == pytest.approx(wanted, rel=1e-3, abs=1e-6)
-    kl = kl_sensitivities(folded, [x[:8], x[8:]], (2, 8))
+    told: list[tuple[str, int, int]] = []
+    kl = kl_sensitivities(folded, [x[:8], x[8:]], (2, 8), lambda *row: told.append(row))
+    assert told == [("divergences", k + 1, 2 * len(kl)) for k in range(2 * len(kl))]
     assert kl["widen.0"][2] == pytest.approx(float(nn.functional.kl_div(q, p, log_target=True, reduction="batchmean")), rel=1e-3)
     assert all(row[2] >= row[8] >= -1e-12 for row in kl.values()) and sum(row[2] > 10 * row[8] for row in kl.values()) >= 6
 
