@@ -9,9 +9,9 @@ from rich.console import Console
 
 from hao.boards import load_board
 from hao.cli.generate import TARGETS as PLANS
-from hao.cli.generate import read_design
+from hao.cli.generate import lacking, read_design
 from hao.codegen.tcl_project import write_project
-from hao.errors import MissingTool, UsageError
+from hao.errors import BoardError, MissingTool, UsageError
 from hao.report.schema import write_text
 from hao.vendor.bitstream import TARGETS, Request, build_here, build_there, environment_of, instructions
 from hao.vendor.reports import Implementation, read_reports
@@ -91,7 +91,7 @@ def bitstream(options: Options, console: Console) -> int:
     """Build, or say how; return the exit code.
 
     Raises:
-        UsageError, ConfigurationError, BoardError: the request.
+        UsageError, ConfigurationError, BoardError: the request, or a device that is too small.
         MissingTool: the tools are not here; the archive and what to type are in the message.
         LicenceError, TimingError, VendorToolError: the tools' first real error and its meaning.
     """
@@ -99,7 +99,13 @@ def bitstream(options: Options, console: Console) -> int:
         raise UsageError(f"there is nothing to build for target {options.target!r}", f"targets: {', '.join(TARGETS)}")
     if options.ssh and options.archive is not None:
         raise UsageError("--ssh and --archive exclude each other", "an archive is built by hand where the tools are")
-    plan = PLANS[options.target](read_design(options.design), load_board(options.board))
+    config, board = read_design(options.design), load_board(options.board)
+    plan = PLANS[options.target](config, board)
+    short = lacking(config, board) if options.target == "vivado" else ""
+    if short and not board.resources.uram:
+        raise BoardError(f"the design does not fit: {short}", "choose a smaller configuration, or another board")
+    if short:
+        console.print(f"warning: {short}; it fits only if the tool takes UltraRAM by itself", markup=False, soft_wrap=True)
     if write_project(plan, options.out, options.force):
         console.print(f"{len(plan.files)} files written to {options.out}", markup=False, soft_wrap=True)
     request = Request(plan, options.out, options.silence, environment_of())

@@ -46,6 +46,20 @@ def read_design(design: str) -> EngineConfig:
         raise ConfigurationError(f"design {design} is malformed: {wrong}", "its fields are those of EngineConfig") from error
 
 
+def lacking(config: EngineConfig, board: Board) -> str:
+    """What ``board`` has too little of for the engine of ``config``, by the area model's least figures; empty where it may fit."""
+    from hao.cost.area import estimate_area
+
+    area, there = estimate_area(config), board.resources
+    found = []
+    for name, need, has in (
+        ("DSP", area.dsp, there.dsp), ("BRAM36", area.bram36, there.bram36), ("LUT", area.lut, there.lut), ("FF", area.ff, there.ff),
+    ):  # fmt: skip
+        if need.value - need.error > has:
+            found.append(f"{need.value - need.error:g} {name} of {has}")
+    return f"{config.name} needs {', '.join(found)} on {board.name}" if found else ""
+
+
 def generate(design: str, target: str, board: str, out: Path, force: bool, console: Console) -> int:
     """Write the project and say how to start it; return the exit code.
 
@@ -56,8 +70,11 @@ def generate(design: str, target: str, board: str, out: Path, force: bool, conso
     """
     if target not in TARGETS:
         raise UsageError(f"there is no target {target!r}", f"targets: {', '.join(TARGETS)}")
-    plan = TARGETS[target](read_design(design), load_board(board))
+    config, chosen = read_design(design), load_board(board)
+    plan = TARGETS[target](config, chosen)
     written = write_project(plan, out, force)
     said = f"{len(plan.files)} files written to" if written else "nothing to do, unchanged:"
     console.print(f"{said} {out}\n  digest {plan.digest()}\n  start: {plan.start}", markup=False, soft_wrap=True)
+    if target == "vivado" and (short := lacking(config, chosen)):
+        console.print(f"  warning: {short}", markup=False, soft_wrap=True)
     return 0

@@ -22,6 +22,7 @@ MEANINGS = (
     Meaning(r"\[Common 17-345\]|valid license was not found|FLEXnet|\[Common 17-346\]",
             "no licence: the free edition holds the ZU3EG, the K26 and the ZU7EV (UG973), not the ZU9EG; check XILINXD_LICENSE_FILE",
             LicenceError),
+    Meaning(r"^build\.sh: process", "an earlier build goes on there though nobody listens to it: wait for it, or end it there"),
     Meaning(r"^build\.sh: ", "the tools are not on that machine, or not where installers put them: put them on its PATH"),
     Meaning(r"HAO: (setup|hold|pulse width) misses",
             "lower engine_mhz in a copy of the board file, or choose a smaller configuration; the worst paths are in output/timing.rpt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import selectors
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hao.errors import MissingTool, VendorToolError
+from hao.errors import MissingTool, UsageError, VendorToolError
 from hao.vendor.messages import explain, first_error
 
 STEPS = (
@@ -113,11 +114,21 @@ def run_tool(job: Job, listen: Listener = lambda _step, _detail: None) -> list[s
 
     Raises:
         MissingTool: the program cannot be started.
+        UsageError: another build is running in its folder.
         LicenceError, TimingError, VendorToolError: it failed; the first real error and its meaning are in the message.
     """
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("ab") as log:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until the tool has ended
+        except OSError as error:
+            raise UsageError(f"another build is running in {job.folder}", "wait for it, or choose another folder with --out") from error
         log.write(f"HAO: run {' '.join(job.command)}\n".encode())
+        log.flush()
+        return _run(job, listen)
+
+
+def _run(job: Job, listen: Listener) -> list[str]:
     environment = None if job.environment is None else dict(job.environment)
     try:
         process = subprocess.Popen(

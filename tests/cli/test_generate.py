@@ -12,6 +12,7 @@ from hao.cli.main import invoke
 from hao.codegen.tcl_project import MANIFEST
 from hao.engine.config import CI_CONFIGS
 from hao.errors import BoardError, ConfigurationError, UsageError
+from hao.resources import shared
 
 ENTRY = {"vitis-hls": "hao_project.tcl", "rtl-ip": "package_ip.tcl", "vivado": "build.tcl"}
 
@@ -31,6 +32,22 @@ def test_every_target_is_written_and_repeats_itself(tmp_path: Path, capsys: pyte
     assert "xck26-sfvc784-2LV-c" in (tmp_path / "p" / ENTRY[target]).read_text()
     assert invoke(arguments) == 0
     assert "unchanged" in capsys.readouterr().out
+
+
+def test_a_device_that_is_too_small_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["generate", "16x16x2", "--target", "vivado", "--board", "kv260", "--out", str(tmp_path / "p")]) == 0
+    assert "warning: 16x16x2 needs 149 BRAM36 of 144 on kv260" in capsys.readouterr().out
+    assert invoke(["generate", "16x16x2", "--target", "vivado", "--board", "ultra96v2", "--out", str(tmp_path / "q")]) == 0
+    assert "warning" not in capsys.readouterr().out
+    board = tmp_path / "mine.toml"
+    text = (shared("boards") / "ultra96v2.toml").read_text()
+    board.write_text(text.replace("dsp = 360", "dsp = 240").replace("bram36 = 216", "bram36 = 100"))
+    assert invoke(["bitstream", "16x16x2", "--board", str(board), "--out", str(tmp_path / "r")]) == BoardError.exit_code
+    assert "does not fit: 16x16x2 needs 360 DSP of 240, 149 BRAM36 of 100" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+    archive = tmp_path / "a.tar.gz"
+    assert invoke(["bitstream", "16x16x2", "--board", "kv260", "--out", str(tmp_path / "s"), "--archive", str(archive)]) == 0
+    assert "it fits only if the tool takes UltraRAM" in capsys.readouterr().out
 
 
 def test_the_c_driver_is_a_target(tmp_path: Path) -> None:

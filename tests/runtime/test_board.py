@@ -221,6 +221,27 @@ def test_a_reset_in_mid_frame_is_named_and_the_next_frame_is_right(simulated: Si
     assert right(network)
 
 
+def test_a_soft_reset_at_any_moment_drains_the_bus() -> None:
+    """Behind a memory that stalls three cycles of four, so that bursts are under way whenever it comes; the rules of AXI are watched."""
+    timing = DramTiming.of_board(load_board("ultra96v2"), 190, 5)
+    rng, drained = np.random.default_rng(2), []
+    with SimulatedBoard(small_engine(), timing, 1 << 22) as made:
+        board = Board(made)
+        network = board.load(digits())
+        assert right(network)
+        frame = board.counters().cycles
+        for moment in rng.integers(1, frame, 20):
+            network._resident.slots[0].place(network.image.pack_input(pictures(1)[0]))
+            board.driver._start(network._resident, network._resident.slots[0])
+            assert not made._simulate(int(moment))
+            begin = made.cycles
+            board.driver.soft_reset()
+            drained.append(made.cycles - begin)
+            assert made.mmio_read(OFFSETS["STATUS"]) & 0b101 == 0
+            assert right(network)
+    assert max(drained) > 60, "no burst was ever under way"
+
+
 @pytest.mark.parametrize("forgotten", ["flush", "invalidate"])
 def test_a_forgotten_flush_or_invalidate_gives_wrong_results(simulated: SimulatedBoard, forgotten: str) -> None:
     network = Board(simulated).load(digits())

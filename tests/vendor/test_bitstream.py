@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -248,6 +249,27 @@ def test_a_build_on_a_server_goes_on_after_an_interruption(
     capsys.readouterr()
     assert build(tmp_path, "--ssh", "builder@farm") == 0
     assert "resume_synthesized" in capsys.readouterr().out
+
+
+def test_two_builds_in_one_folder_do_not_mix(
+    farm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither here nor on the server, where the first one may go on after its listener was ended; a lock that was left is no hindrance."""
+    assert build(tmp_path, "--ssh", "builder@farm") == 0
+    with (tmp_path / "p" / "hao-build.log").open("ab") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        assert build(tmp_path, "--ssh", "builder@farm") == UsageError.exit_code
+        assert "another build is running in" in capsys.readouterr().err
+    (project,) = (farm / "hao-build").iterdir()
+    (project / ".building").mkdir()
+    (project / ".building" / "process").write_text(f"{os.getpid()}\n")
+    assert build(tmp_path, "--ssh", "builder@farm") == VendorToolError.exit_code
+    assert f"process {os.getpid()} is building here" in capsys.readouterr().err
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    (project / ".building" / "process").write_text(f"{gone.pid}\n")
+    assert build(tmp_path, "--ssh", "builder@farm") == 0
+    assert not (project / ".building").exists()
 
 
 def test_a_build_server_without_the_tools_says_so(farm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
