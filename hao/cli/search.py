@@ -66,12 +66,12 @@ def paths(problem: Problem, member: int) -> float:
 def _feasible(found: Found) -> int:
     """Engines that fit the board and on which the network has a mapping within the limits, as far as bounds tell."""
     problem = found.space.problem
-    known: dict[tuple[int, int, int, int], bool] = {}
+    known: dict[tuple[int, ...], bool] = {}
     engines = set()
     for candidate, (config, _) in zip(problem.candidates, found.space.engines, strict=True):
         if any(used > limit for used, limit in zip(candidate.area, problem.limits.area, strict=True)):
             continue
-        key = (candidate.table, candidate.room, candidate.ring, candidate.ahead)
+        key = (candidate.table, candidate.room, candidate.ring, candidate.ahead, candidate.largest)
         if key not in known:
             known[key] = Bound(problem, candidate).value() < float("inf")
         if known[key]:

@@ -1,28 +1,35 @@
 """The searchable networks: a family of small classifiers whose blocks, width and bits are chosen.
 
-A network is stem, three blocks, head. Blocks are the subgraph templates of the engine: dense, depthwise then dense, dense then
-depthwise then dense (inverted residual), deformable depthwise then dense. Parameter names depend on place and operator only and shapes
-grow with the width, so that the weights of every member are slices of one supernet's.
+A network is stem, three blocks, head. Blocks are the subgraph templates of the engine: dense with kernels of 1, 3 or 5, depthwise then
+dense, dense then depthwise then dense (inverted residuals of two expansions as in MobileNetV2, the unit of ShuffleNetV2), deformable
+depthwise then dense as in CoDeNet; an empty block makes the network less deep. Parameter names depend on place and operator only and
+shapes grow with the width, so that the weights of every member are slices of one supernet's (:mod:`hao.models.supernet`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
 
 from hao.errors import ModelError
+from hao.models.codenet import ShuffleUnit
 from hao.models.deform import DeformableSeparable
 
-Operator: TypeAlias = Literal["none", "dense", "sep", "inv", "deform"]
+Operator: TypeAlias = Literal["none", "dense", "sep", "inv", "deform", "point", "dense5", "wide", "shuffle"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
 WIDTHS = (8, 16, 24)
 BITS = (4, 8)
-_EXPANSION = 2
-_REACH = (0, 3)
+KERNELS: Mapping[str, int] = MappingProxyType({"point": 1, "dense": 3, "dense5": 5})
+"""Kernels of the dense blocks."""
+EXPANSIONS: Mapping[str, int] = MappingProxyType({"inv": 2, "wide": 4})
+"""Of the inverted residuals."""
+_REACH, _TAPS = (0, 3), 9
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,20 +98,21 @@ class _Residual(nn.Module):
         return self.relu(x + self.norm(self.body(x)))  # type: ignore[no-any-return]
 
 
-def _block(operator: Operator, width: int) -> nn.Module:
-    if operator == "dense":
-        return nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+def block_of(operator: Operator, width: int) -> nn.Module:
+    if operator in KERNELS:
+        kernel = KERNELS[operator]
+        return nn.Sequential(nn.Conv2d(width, width, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU())
     if operator == "sep":
         depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False)
         return nn.Sequential(depthwise, nn.BatchNorm2d(width), *_pointwise(width, width))
-    if operator == "inv":
-        wide = _EXPANSION * width
+    if operator in EXPANSIONS:
+        wide = EXPANSIONS[operator] * width
         depthwise = nn.Conv2d(wide, wide, 3, padding=1, groups=wide, bias=False)
         body = nn.Sequential(*_pointwise(width, wide), depthwise, nn.BatchNorm2d(wide), nn.ReLU(), nn.Conv2d(wide, width, 1, bias=False))
         return _Residual(body, width)
     if operator == "deform":
         return _Residual(DeformableSeparable(width, width, *_REACH), width)
-    return nn.Identity()
+    return ShuffleUnit(width, width, 1) if operator == "shuffle" else nn.Identity()
 
 
 class Searchable(nn.Module):
@@ -122,7 +130,7 @@ class Searchable(nn.Module):
         width = architecture.width
         self.architecture = architecture
         self.stem = nn.Sequential(nn.Conv2d(channels, width, 3, stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
-        stages = (nn.ModuleDict({operator: _block(operator, width)}) for operator in architecture.blocks)
+        stages = (nn.ModuleDict({operator: block_of(operator, width)}) for operator in architecture.blocks)
         self.before, self.middle, self.last = stages
         self.shrink = nn.MaxPool2d(2)
         self.widen = nn.Sequential(*_pointwise(width, 2 * width))
@@ -137,7 +145,42 @@ class Searchable(nn.Module):
         return self.linear(self.pool(x).flatten(1))  # type: ignore[no-any-return]
 
 
+def _multiplications(operator: Operator, width: int) -> int:
+    """Multiply-accumulates of a block, a pixel."""
+    if operator in KERNELS:
+        return (KERNELS[operator] * width) ** 2
+    if operator in EXPANSIONS:
+        return EXPANSIONS[operator] * width * (2 * width + _TAPS)
+    half = width // 2
+    return {"none": 0, "sep": width * (_TAPS + width), "deform": width * (1 + _TAPS + width), "shuffle": half * (2 * half + _TAPS)}[operator]
+
+
+def macs_of(architecture: Architecture, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 10, stride: int = 1) -> int:
+    """Multiply-accumulates of one picture ``(channels, height, width)``."""
+    channels, height, length = shape
+    width, (first, second, third) = architecture.width, architecture.blocks
+    pixels = -(-height // stride) * -(-length // stride)
+    behind = (-(-height // stride) // 2) * (-(-length // stride) // 2)
+    before = _TAPS * channels * width + _multiplications(first, width)
+    after = _multiplications(second, width) + _multiplications(third, width) + 2 * width * width
+    return pixels * before + behind * after + 2 * width * classes
+
+
+def _parameters(operator: Operator, width: int) -> int:
+    """Trained numbers of a block; batch normalization has two a channel."""
+    if operator in KERNELS:
+        return (KERNELS[operator] * width) ** 2 + 2 * width
+    if operator in EXPANSIONS:
+        return EXPANSIONS[operator] * width * (2 * width + _TAPS + 4) + 2 * width
+    half = width // 2
+    known = {
+        "none": 0, "sep": width * (_TAPS + width + 4), "deform": width * (_TAPS + width + 3) + 1, "shuffle": half * (2 * half + _TAPS + 6),
+    }  # fmt: skip
+    return known[operator]
+
+
 def parameters_of(architecture: Architecture, channels: int = 1, classes: int = 10) -> int:
     """Trained numbers of a member."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in Searchable(architecture, channels, classes).parameters())
+    width = architecture.width
+    blocks = sum(_parameters(operator, width) for operator in architecture.blocks)
+    return (_TAPS * channels + 2) * width + blocks + 2 * width * (width + 2) + (2 * width + 1) * classes

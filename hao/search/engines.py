@@ -24,7 +24,7 @@ class Grid:
     dw_lanes: tuple[int, ...] = (8, 16)
     fm_words: tuple[int, ...] = (512, 1024, 2048, 4096, 8192, 12288, 16384, 20480, 24576, 28672, 32768)
     win_depth: tuple[int, ...] = (128, 256, 512)
-    wb_words: tuple[int, ...] = (256, 512, 1024, 2048, 4096)
+    wb_words: tuple[int, ...] = (256, 512, 1024, 2048, 4096, 8192)
     frames: tuple[Mapping[str, int], ...] = field(
         default=(
             {"pb_words": 128, "lm_entries": 128, "disp_entries": 1024, "row_bytes": 512},

@@ -74,7 +74,9 @@ class Candidate:
         name: for people.
         table: index of the choices whose times are its own.
         area: of the resources, in the order of ``RESOURCES``.
-        room, ring, ahead: words of feature memory, addresses of a window bank, words of the weight buffer.
+        room, ring: words of feature memory, addresses of a window bank.
+        ahead: words of weights that may be loaded before those in use are done with.
+        block: words of the largest block of weights that the buffer takes; ``ahead`` where it is left out.
     """
 
     name: str
@@ -83,6 +85,12 @@ class Candidate:
     room: int
     ring: int
     ahead: int
+    block: int = 0
+
+    @property
+    def largest(self) -> int:
+        """Words of the largest block of weights."""
+        return self.block or self.ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ class Problem:
         """By group, the widths whose blocks of weights fit a candidate's buffer."""
         found = [list(range(len(group.widths))) for group in self.groups]
         for layer in self.layers:
-            found[layer.group] = [b for b in found[layer.group] if layer.block[b] <= candidate.ahead]
+            found[layer.group] = [b for b in found[layer.group] if layer.block[b] <= candidate.largest]
         return found
 
 

@@ -75,8 +75,8 @@ def undominated_candidates(problem: Problem, members: Sequence[int]) -> tuple[li
     return sorted(kept), covered
 
 
-def _sizes(candidate: Candidate) -> tuple[int, int, int]:
-    return candidate.room, candidate.ring, candidate.ahead
+def _sizes(candidate: Candidate) -> tuple[int, int, int, int]:
+    return candidate.room, candidate.ring, candidate.ahead, candidate.largest
 
 
 class Bound:

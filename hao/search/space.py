@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TypeAlias
 
@@ -181,6 +181,11 @@ class Builder:
             self._options[name] = undominated(every)
         return self._options[name]
 
+    def _blocks(self, mapped: _Mapped) -> tuple[int, int]:
+        """Words of the largest block of weights, at the narrowest and at the widest width of every layer."""
+        blocks = [layer.block for layer in mapped.layers]
+        return max((min(block) for block in blocks), default=0), max((max(block) for block in blocks), default=0)
+
     def _own_words(self, plan: Plan, segment: Segment) -> int:
         """DRAM words of a segment beside weights: image, outputs, spills, taps, instructions (about two a block and stripe)."""
         words = 0
@@ -246,8 +251,9 @@ class Builder:
                 index[key] = len(tables)
                 tables.append(self._table(mapped, config))
                 places.append(tuple(layer.step for layer in mapped.layers))
-            candidates.append(_candidate(config, order, index[key], areas[config]))
-            engines.append((config, order))
+            own = _candidates(config, order, index[key], areas[config], self._blocks(self._mapped(order, config)))
+            candidates += own
+            engines += [(config, order)] * len(own)
         assert mapped is not None
         names = {number: name for name, number in self._groups.items()}
         groups = tuple(Group(names[n], tuple(self._options[names[n]]), tuple(self._options[names[n]].values())) for n in range(len(names)))
@@ -291,7 +297,16 @@ def _timed(walker: Walker, trace: Trace, stored: Sequence[Sequence[int]]) -> lis
     return found
 
 
-def _candidate(config: EngineConfig, order: Order, table: int, area: AreaEstimate) -> Candidate:
-    """Half of the weight buffer holds the block in use, the other half what comes next."""
+def _candidates(config: EngineConfig, order: Order, table: int, area: AreaEstimate, blocks: tuple[int, int]) -> list[Candidate]:
+    """Two ways to use the weight buffer: a half for the block in use and one for what comes next; or blocks of more than a half.
+
+    The second one is offered where the first excludes a width; what comes next has only what the largest block leaves.
+    """
     used = (area.dsp.value, area.lut.value, area.ff.value, area.bram36.value)
-    return Candidate(f"{describe(config)}/{order}", table, used, config.fm_words, config.win_depth, config.wb_words // 2)
+    half, name = config.wb_words // 2, f"{describe(config)}/{order}"
+    found = [Candidate(name, table, used, config.fm_words, config.win_depth, half)]
+    least, most = blocks
+    if most > half and least <= config.wb_words:
+        block = min(most, config.wb_words)
+        found.append(replace(found[0], name=f"{name}, large blocks", ahead=config.wb_words - block, block=block))
+    return found

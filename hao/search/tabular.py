@@ -21,7 +21,7 @@ from typing import Annotated
 import typer
 
 from hao.errors import DataError, ModelError
-from hao.models.searchable import Architecture, Searchable, members, parameters_of, parse
+from hao.models.searchable import Architecture, Searchable, macs_of, members, parameters_of, parse
 
 TRAINED = 898
 """Pictures trained on; the other 539 of the training part validate. The held-out test part is never read here."""
@@ -45,30 +45,6 @@ class Row:
     parameters: int
     macs: int
     seconds: float
-
-
-def macs_of(architecture: Architecture, size: int = 8) -> int:
-    """Multiply-accumulates of one picture."""
-    import torch
-    from torch import nn
-
-    from hao.models.deform import DeformableDepthwise
-
-    total = 0
-
-    def hook(module: nn.Module, _: object, output: torch.Tensor) -> None:
-        nonlocal total
-        weight = module.weight
-        assert isinstance(weight, torch.Tensor)
-        total += weight.numel() * (output.shape[2] * output.shape[3] if output.dim() == 4 else 1)
-
-    network = Searchable(architecture).eval()
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear | DeformableDepthwise):
-            module.register_forward_hook(hook)
-    with torch.inference_mode():
-        network(torch.zeros(1, 1, size, size))
-    return total
 
 
 def train_group(group: Iterable[Architecture], seed: int) -> list[Row]:

@@ -68,7 +68,7 @@ def exhaust(problem: Problem) -> Exhaustive:
                 continue
             held = {pair for c in path for pair in c.bits}
             for setting, words, largest, damage in facts:
-                if largest > candidate.ahead or any(setting[problem.layers[layer].group] != b for layer, b in held):
+                if largest > candidate.largest or any(setting[problem.layers[layer].group] != b for layer, b in held):
                     continue
                 cycles = _frame(problem, path, words, candidate.ahead, limits.cycles_per_word)
                 wrong = set(broken)
@@ -154,5 +154,6 @@ def _engines(
         if table >= 2:
             area[table - 2] = float(rng.integers(101, 130))
         room, ahead = int(rng.integers(6, 14)), int(rng.integers(max(2, biggest // 2), biggest + 8))
-        found.append(Candidate(f"e{number}", table, (area[0], area[1], area[2], area[3]), room, int(rng.integers(1, 4)), ahead))
+        ring, block = int(rng.integers(1, 4)), biggest if number % 4 == 3 else 0
+        found.append(Candidate(f"e{number}", table, (area[0], area[1], area[2], area[3]), room, ring, ahead, block))
     return tuple(found), tables

@@ -1,0 +1,224 @@
+"""Training for the architecture search: the supernet in epochs that can be interrupted, single networks, their quantization."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hao.errors import CheckpointError, TrainingError
+from hao.frontend.torch_import import from_torch
+from hao.ir.graph import Graph
+from hao.ir.reference import execute
+from hao.models.searchable import WIDTHS, Architecture, Searchable, members
+from hao.models.supernet import Supernet
+from hao.nas.corpus import Corpus, Part
+from hao.quant.calibrate import calibrate
+from hao.quant.config import QuantConfig
+from hao.quant.export import to_integer
+from hao.quant.model import QuantModel
+
+Tell: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is done, how much of it, and of how much."""
+SUPERNET = "supernet"
+_BATCH, _SMOOTHING, _DECAY = 128, 0.05, 0.02
+_RATE, _ALONE_RATE, _QUANTIZED_RATE = 4e-3, 1e-2, 2e-3
+_EVERY, _CALIBRATED, _STATISTICS = 5, 512, 512
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Epochs of the supernet, of a network alone, and of its quantization-aware training behind them."""
+
+    supernet: int = 120
+    alone: int = 60
+    quantized: int = 20
+
+
+def _moved(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """A batch moved by up to ``most`` pixels either way, zeros behind it."""
+    if most == 0:
+        return images
+    height, width = images.shape[2:]
+    dy, dx = (int(each) for each in torch.randint(0, 2 * most + 1, (2,), generator=generator))
+    return functional.pad(images, (most, most, most, most))[:, :, dy : dy + height, dx : dx + width]
+
+
+def _batches(corpus: Corpus, part: Part, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    order = torch.randperm(len(part), generator=generator).numpy()
+    size = min(size, len(order))
+    for start in range(0, len(order) - size + 1, size):
+        rows = order[start : start + size]
+        images = corpus.normalized(part.images[rows])
+        yield _moved(images, corpus.shift, generator), torch.from_numpy(part.labels[rows])
+
+
+def _loss(logits: Tensor, labels: Tensor, where: str) -> Tensor:
+    loss = functional.cross_entropy(logits.flatten(1), labels, label_smoothing=_SMOOTHING)
+    if not bool(torch.isfinite(loss)):
+        raise TrainingError(f"the loss is not finite in {where}", "start again with another --seed")
+    return loss
+
+
+def _cosine(rate: float, done: int, total: int) -> float:
+    return rate * 0.5 * (1 + float(np.cos(np.pi * done / max(total, 1))))
+
+
+def _sandwich(chance: random.Random, every: Sequence[Architecture]) -> list[Architecture]:
+    """Four members of a step: one of the widest, one of the narrowest, two of any width (the sandwich rule of BigNAS)."""
+    wide, narrow = ([m for m in every if m.width == width] for width in (max(WIDTHS), min(WIDTHS)))
+    return [chance.choice(wide), chance.choice(narrow), *chance.sample(every, 2)]
+
+
+def _save(path: Path, net: Supernet, optimizer: torch.optim.Optimizer, epoch: int, key: str) -> None:
+    content = {f"net.{name}": value.detach().contiguous() for name, value in net.named_parameters()}
+    for name, value in net.named_parameters():
+        state = optimizer.state.get(value, {})
+        content |= {f"{kind}.{name}": state[kind].detach().clone() for kind in _MOMENTS if kind in state}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(content, partial, {"epoch": str(epoch), "key": key})
+    partial.replace(path)
+
+
+def _restore(path: Path, net: Supernet, optimizer: torch.optim.Optimizer | None, key: str) -> int:
+    hint = f"delete {path} to train it again"
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        epoch = int(about["epoch"])
+        if about["key"] != key:
+            raise CheckpointError(f"{path} is of another search", hint)
+        with torch.no_grad():
+            for name, value in net.named_parameters():
+                value.copy_(content[f"net.{name}"])
+                moments = {kind: content[f"{kind}.{name}"] for kind in _MOMENTS if f"{kind}.{name}" in content}
+                if moments and optimizer is not None:
+                    optimizer.state[value] = moments
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path} cannot be used: {error}", hint) from error
+    return epoch
+
+
+def new_supernet(corpus: Corpus, seed: int) -> Supernet:
+    """The supernet of a task, untrained."""
+    torch.manual_seed(seed)
+    return Supernet(corpus.shape[0], corpus.classes, corpus.stride)
+
+
+def train_supernet(corpus: Corpus, epochs: int, seed: int, path: Path, key: str, tell: Tell) -> Supernet:
+    """Train the supernet, or go on from where ``path`` stands: the result is the same to the last bit.
+
+    Args:
+        corpus: its training part is read alone.
+        epochs: in all.
+        seed: of weights, members, order and shifts.
+        path: checkpoint, written every few epochs and at the end.
+        key: identity of the search; a checkpoint of another one is refused.
+        tell: told about epochs.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged or of another search.
+        TrainingError: the loss is no longer finite.
+    """
+    net = new_supernet(corpus, seed)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
+    done = _restore(path, net, optimizer, key) if path.exists() else 0
+    every = members()
+    steps = max(1, len(corpus.train) // _BATCH)
+    for epoch in range(done, epochs):
+        tell(SUPERNET, epoch, epochs)
+        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        chance = random.Random(f"{seed}-{epoch}")
+        for step, (images, labels) in enumerate(_batches(corpus, corpus.train, _BATCH, generator)):
+            for group in optimizer.param_groups:
+                group["lr"] = _cosine(_RATE, epoch * steps + step, epochs * steps)
+            optimizer.zero_grad()
+            for member in _sandwich(chance, every):
+                _loss(net(images, member), labels, f"epoch {epoch} of the supernet").backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        if epoch % _EVERY == _EVERY - 1 or epoch == epochs - 1:
+            _save(path, net, optimizer, epoch + 1, key)
+    tell(SUPERNET, epochs, epochs)
+    return net
+
+
+@torch.no_grad()
+def accuracy(network: nn.Module, corpus: Corpus, part: Part) -> float:
+    """Percent of the pictures that a torch model names."""
+    right = 0
+    for start in range(0, len(part), 1024):
+        logits = network(corpus.normalized(part.images[start : start + 1024])).flatten(1)
+        right += int((logits.argmax(1).numpy() == part.labels[start : start + 1024]).sum())
+    return 100 * right / len(part)
+
+
+class Inherited:
+    """Accuracy of members with the supernet's weights, on the validation part; batch statistics are those of training pictures."""
+
+    def __init__(self, net: Supernet, corpus: Corpus) -> None:
+        self._net, self._corpus = net, corpus
+        self._seen = corpus.normalized(corpus.train.images[:_STATISTICS])
+
+    def accuracy(self, member: Architecture) -> float:
+        """Percent."""
+        return accuracy(self._net.inherit(member, self._seen), self._corpus, self._corpus.valid)
+
+
+def fit(network: nn.Module, corpus: Corpus, part: Part, epochs: int, rate: float, generator: torch.Generator) -> None:
+    """AdamW with a cosine schedule.
+
+    Raises:
+        TrainingError: the loss is no longer finite.
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=_DECAY)
+    steps = max(1, len(part) // _BATCH)
+    network.train()
+    for epoch in range(epochs):
+        for step, (images, labels) in enumerate(_batches(corpus, part, _BATCH, generator)):
+            for group in optimizer.param_groups:
+                group["lr"] = _cosine(rate, epoch * steps + step, epochs * steps)
+            loss = _loss(network(images), labels, f"epoch {epoch}")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    network.eval()
+
+
+def train_alone(member: Architecture, corpus: Corpus, part: Part, lessons: Lessons, seed: int) -> tuple[QuantModel, Graph]:
+    """A member from nothing: float training, calibration, quantization-aware training, integers.
+
+    Returns:
+        the quantized network and its integer graph.
+
+    Raises:
+        TrainingError: the loss is no longer finite.
+    """
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    network = Searchable(member, corpus.shape[0], corpus.classes, corpus.stride)
+    fit(network, corpus, part, lessons.alone, _ALONE_RATE, generator)
+    example = corpus.normalized(part.images[:_CALIBRATED])
+    read = from_torch(network, example, mean=corpus.mean, std=corpus.std, name=member.name)
+    model = QuantModel(network, read, QuantConfig(weight_bits=member.bits))
+    calibrate(model, [example])
+    fit(model, corpus, part, lessons.quantized, _QUANTIZED_RATE, generator)
+    about = {"model": member.name, "weights": "trained", "task": corpus.name, "bits": f"W{member.bits}A8"}
+    return model, to_integer(model, member.name, about)
+
+
+def integer_hits(graph: Graph, part: Part) -> int:
+    """Pictures that an integer graph names, on the reference."""
+    return sum(int(execute(graph, image)[graph.outputs[0]].ravel().argmax() == label) for image, label in zip(part.images, part.labels, strict=True))
