@@ -75,7 +75,7 @@ def load_network(name: str, weights: str = "") -> Network:
     """The integer network called ``name``.
 
     Args:
-        name: a network of the zoo, or of ``RANDOM``.
+        name: a network of the zoo, or of ``RANDOM``; with an integer checkpoint that of the network in it.
         weights: empty for the zoo's (those of ``UNTRAINED`` are random), ``random`` or ``random:SEED``, or the path of an integer
             checkpoint.
 
@@ -86,11 +86,12 @@ def load_network(name: str, weights: str = "") -> Network:
     from hao.ir.serialize import load_graph
     from hao.models import zoo
 
+    kind, _, seed = weights.partition(":")
     found = zoo_name(name)
-    if found is None and name not in RANDOM:
+    own = bool(weights) and kind != "random"
+    if found is None and name not in RANDOM and not own:
         known = ", ".join(dict.fromkeys((*zoo.names(), *RANDOM)))
         raise ModelError(f"there is no network called {name!r}", f"known networks: {known}")
-    kind, _, seed = weights.partition(":")
     if kind == "random" or (not weights and name in UNTRAINED):
         return _random(name, seed or "0")
     if weights:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from hao.errors import UsageError
 from hao.report.bench import Bench
 from hao.report.estimate import EstimateReport
+from hao.report.nas import NasReport
 from hao.report.quantize import QuantizeReport
 from hao.report.schema import Report
 from hao.report.search import BuildReport, SearchReport
@@ -24,6 +25,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "search": SearchReport,
     "build": BuildReport,
     "quantize": QuantizeReport,
+    "nas": NasReport,
 }
 
 

@@ -66,8 +66,41 @@ def pareto(
     raise typer.Exit(run_pareto(Options(board, out), make_console()))
 
 
+def nas(
+    task: Annotated[str, typer.Option(help="digits, shapes64, or a folder with train/CLASS/*.jpg and val/CLASS/*.jpg")] = "digits",
+    board: _Board = "slice-2",
+    out: Annotated[Path | None, typer.Option(help="folder of everything; build/nas/TASK-BOARD-SEED when left out")] = None,
+    data: Annotated[Path, typer.Option(help="generated pictures (shapes64)")] = Path("build/data"),
+    pictures: Annotated[str, typer.Option(help="of shapes64: to train on, to validate on, to test on")] = "4000,1000,2000",
+    supernet_epochs: Annotated[int, typer.Option(help="of the supernet", min=1)] = 120,
+    epochs: Annotated[int, typer.Option(help="of a finalist alone", min=1)] = 60,
+    quantized_epochs: Annotated[int, typer.Option(help="of its quantization-aware training", min=1)] = 20,
+    evaluations: Annotated[int, typer.Option(help="architectures whose accuracy is asked", min=8)] = 200,
+    finalists: Annotated[int, typer.Option(help="architectures trained alone", min=1)] = 10,
+    folds: Annotated[int, typer.Option(help="of the winner's cross-validation; 0: none", min=0)] = 5,
+    target: Annotated[float, typer.Option(help="percent of the validation part; the fastest that reaches it wins", min=0, max=100)] = 97.0,
+    engines: Annotated[str, typer.Option(help="that the winner must equal the reference on: csim, rtl")] = "csim,rtl",
+    frames: Annotated[int, typer.Option(help="test pictures on those engines", min=1)] = 3,
+    seed: Annotated[int, typer.Option(help="everything follows from it", min=0)] = 1,
+    solver: Annotated[str, typer.Option(help="cbc or highs")] = "cbc",
+    threads: Annotated[int, typer.Option(help="processor cores for training", min=1)] = 1,
+    json: _Json = None,
+) -> None:
+    """Search a network and its accelerator together for a task and a board; run it again to go on after an interruption."""
+    from hao.cli.nas import Options, counts, run_nas
+    from hao.cli.tables import make_console
+
+    place = out or Path("build/nas") / f"{Path(task).name}-{Path(board).stem}-{seed}"
+    options = Options(
+        task, board, place, data, counts(pictures), supernet_epochs, epochs, quantized_epochs, evaluations, finalists, folds, target,
+        _names(engines), frames, seed, solver, threads, json,
+    )  # fmt: skip
+    raise typer.Exit(run_nas(options, make_console()))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command()(search)
     app.command()(build)
     app.command()(pareto)
+    app.command()(nas)

@@ -14,7 +14,6 @@ from itertools import product
 from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
-import torch
 from torch import Tensor, nn
 
 from hao.errors import ModelError
@@ -152,7 +151,8 @@ def _multiplications(operator: Operator, width: int) -> int:
     if operator in EXPANSIONS:
         return EXPANSIONS[operator] * width * (2 * width + _TAPS)
     half = width // 2
-    return {"none": 0, "sep": width * (_TAPS + width), "deform": width * (1 + _TAPS + width), "shuffle": half * (2 * half + _TAPS)}[operator]
+    known = {"none": 0, "sep": width * (_TAPS + width), "deform": width * (1 + _TAPS + width), "shuffle": half * (2 * half + _TAPS)}
+    return known[operator]
 
 
 def macs_of(architecture: Architecture, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 10, stride: int = 1) -> int:

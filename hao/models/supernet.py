@@ -22,7 +22,8 @@ def rounded(weight: Tensor, bits: int) -> Tensor:
     most = 2 ** (bits - 1) - 1
     scale = weight.detach().flatten(1).abs().amax(1).clamp(min=1e-8) / most
     step = scale.view(-1, *[1] * (weight.dim() - 1))
-    return weight + ((weight / step).round().clamp(-most, most) * step - weight).detach()
+    found: Tensor = weight + ((weight / step).round().clamp(-most, most) * step - weight).detach()
+    return found
 
 
 class Supernet(nn.Module):
@@ -65,7 +66,7 @@ class Supernet(nn.Module):
     def forward(self, x: Tensor, member: Architecture) -> Tensor:
         """``(N, channels, H, W)`` -> logits of ``member``, normalized by the statistics of the batch."""
         frame = self._frame(member).train()
-        return functional_call(frame, self.slices(member), (x,))
+        return functional_call(frame, self.slices(member), (x,))  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def inherit(self, member: Architecture, seen: Tensor) -> Searchable:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hao.data.photos import Split
 from hao.errors import DataError, UsageError
 
 TASKS = ("digits", "shapes64")
@@ -103,11 +104,11 @@ def shapes(folder: Path, train: int, valid: int, test: int) -> Corpus:
     from hao.data.shapes64 import shapes64
     from hao.models.codenet import IMAGE_MEAN, IMAGE_STD
 
-    parts = []
-    for split, count in (("train", train), ("val", valid), ("test", test)):
-        images, labels = shapes64(folder, split, count)  # type: ignore[arg-type]
-        parts.append(Part(_planes(images), labels.astype(np.int64)))
-    return Corpus("shapes64", *parts, classes=20, stride=2, mean=IMAGE_MEAN, std=IMAGE_STD, shift=3)
+    def part(split: Split, count: int) -> Part:
+        images, labels = shapes64(folder, split, count)
+        return Part(_planes(images), labels.astype(np.int64))
+
+    return Corpus("shapes64", part("train", train), part("val", valid), part("test", test), 20, 2, IMAGE_MEAN, IMAGE_STD, 3)
 
 
 def _read(folder: Path, names: list[str], size: int) -> Part:

@@ -92,7 +92,7 @@ def finalist(member: Architecture, setting: Setting, ledger: Ledger) -> Finalist
 def choose(finalists: list[Finalist], target: float) -> Finalist:
     """The fastest that reaches ``target`` percent on the validation part; where none does, the most accurate."""
     enough = [f for f in finalists if f.valid >= target]
-    return min(enough, key=lambda f: f.cycles) if enough else max(finalists, key=lambda f: (f.valid, -f.cycles))
+    return min(enough, key=lambda f: f.program_cycles) if enough else max(finalists, key=lambda f: (f.valid, -f.program_cycles))
 
 
 def measure(finalists: list[Finalist], setting: Setting, ledger: Ledger, tell: Tell) -> dict[Architecture, int]:

@@ -99,7 +99,7 @@ def _restore(path: Path, net: Supernet, optimizer: torch.optim.Optimizer | None,
             about = file.metadata() or {}
             content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         epoch = int(about["epoch"])
-        if about["key"] != key:
+        if key and about["key"] != key:
             raise CheckpointError(f"{path} is of another search", hint)
         with torch.no_grad():
             for name, value in net.named_parameters():
@@ -116,6 +116,17 @@ def new_supernet(corpus: Corpus, seed: int) -> Supernet:
     """The supernet of a task, untrained."""
     torch.manual_seed(seed)
     return Supernet(corpus.shape[0], corpus.classes, corpus.stride)
+
+
+def load_supernet(path: Path, corpus: Corpus) -> Supernet:
+    """A trained supernet.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, or of another kind of pictures.
+    """
+    net = new_supernet(corpus, 0)
+    _restore(path, net, None, "")
+    return net
 
 
 def train_supernet(corpus: Corpus, epochs: int, seed: int, path: Path, key: str, tell: Tell) -> Supernet:
@@ -221,4 +232,5 @@ def train_alone(member: Architecture, corpus: Corpus, part: Part, lessons: Lesso
 
 def integer_hits(graph: Graph, part: Part) -> int:
     """Pictures that an integer graph names, on the reference."""
-    return sum(int(execute(graph, image)[graph.outputs[0]].ravel().argmax() == label) for image, label in zip(part.images, part.labels, strict=True))
+    named = (execute(graph, image)[graph.outputs[0]].ravel().argmax() for image in part.images)
+    return sum(int(name == label) for name, label in zip(named, part.labels, strict=True))

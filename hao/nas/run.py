@@ -42,7 +42,7 @@ class Result:
 
     Attributes:
         explored: by the tree search.
-        finalists: by rising cycles of the full model.
+        finalists: by rising cycles of their program images.
         hits: pictures of the test part that each of them names.
         winner: chosen on the validation part.
         folds: hits and pictures of each fold.
@@ -146,7 +146,7 @@ def search(setting: Setting, plan: Plan, tell: Tell) -> Result:
             tell(FINALISTS, done, len(chosen))
             rows.append(finalist(member, setting, trained))
         tell(FINALISTS, len(chosen), len(chosen))
-    rows.sort(key=lambda f: (f.cycles, -f.valid))
+    rows.sort(key=lambda f: (f.program_cycles, -f.valid))
     winner = choose(rows, plan.target)
     with clock.stage(MEASURE):
         hits = measure(rows, setting, Ledger(folder / "test.jsonl"), tell)

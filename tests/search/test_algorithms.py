@@ -13,7 +13,7 @@ from hao.errors import DataError, ModelError, SearchError
 from hao.models.searchable import members, parse
 from hao.report.front import interval
 from hao.search.algorithms import ALGORITHMS
-from hao.search.compare import compare, make_task, rank_quality
+from hao.search.compare import BUDGETS, LEVELS, compare, joint_against_sequential, make_task, rank_quality
 from hao.search.costed import TRAINED, read_costed
 from hao.search.pareto import distance, front, hypervolume
 from hao.search.predictor import Predictor
@@ -38,7 +38,7 @@ def test_wilson_interval() -> None:
 
 def test_members_are_different_and_named() -> None:
     every = members()
-    assert len(set(every)) == len(every) == 630
+    assert len(set(every)) == len(every) == 3942
     assert all(parse(member.name) == member == member.canonical() for member in every)
     with pytest.raises(ModelError, match="is no architecture"):
         parse("w16-none-none-b4")
@@ -48,7 +48,7 @@ def test_tables_are_whole() -> None:
     rows = read_rows(TRAINED)
     assert len(rows) >= 300
     costed = read_costed()
-    for board in ("slice-2", "ultra96v2"):
+    for board in BUDGETS:
         assert {row.name for row in costed if row.board == board} == {row.name for row in rows}
 
 
@@ -65,6 +65,18 @@ def test_comparison_reports_every_algorithm() -> None:
     found = compare(make_task(BOARD, budget=18), seeds=2)
     assert set(found["algorithms"]) == set(ALGORITHMS)
     assert all(0 < row["volume"]["100%"] <= 1 for row in found["algorithms"].values())
+
+
+def test_joint_is_never_slower_and_boards_differ() -> None:
+    pairs = joint_against_sequential()
+    assert {(pair.board, pair.at_least) for pair in pairs} == {(board, level) for board in BUDGETS for level in LEVELS}
+    for pair in pairs:
+        assert pair.joint_cycles <= pair.sequential_cycles
+        assert min(pair.joint_accuracy, pair.sequential_accuracy) >= pair.at_least
+        assert (pair.joint_cycles == pair.sequential_cycles) >= pair.same
+    assert 0 < sum(pair.same for pair in pairs) < len(pairs)
+    assert len({pair.joint for pair in pairs if pair.at_least == LEVELS[2]}) > 1
+    assert len({pair.joint_engine for pair in pairs}) > 2
 
 
 def test_predictor_ranks_unseen_members() -> None:

@@ -1,0 +1,1 @@
+"""Architecture search end to end."""

@@ -1,0 +1,198 @@
+"""Stages of an architecture search: what they choose, what they keep when interrupted, what they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from typer.testing import CliRunner
+
+from hao.boards import load_board
+from hao.cli.main import app
+from hao.cli.nas import Options, run_nas
+from hao.errors import CheckpointError, DataError, SearchError, UsageError
+from hao.models.searchable import Architecture, parse
+from hao.nas import finalists as stages
+from hao.nas.corpus import Corpus, digits, load
+from hao.nas.finalists import Finalist, Setting, choose
+from hao.nas.learn import Lessons
+from hao.nas.ledger import Ledger
+from hao.nas.loop import best_of
+from hao.nas.run import Plan, Result, search
+from hao.search.pareto import Point
+
+BOARD = "slice-2"
+PLAN = Plan(budget=10, finalists=2, folds=2, target=0.0, engines=())
+LESSONS = Lessons(2, 1, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    whole = digits()
+    parts = (whole.train.taken(slice(0, 128)), whole.valid.taken(slice(0, 40)), whole.test.taken(slice(0, 40)))
+    return Corpus("digits", *parts, 10, 1, (0,), (255.0,), 1)
+
+
+class Interrupter:
+    """Stops a search at chosen moments, each of them once; counts what is reported."""
+
+    def __init__(self, *moments: tuple[str, int]) -> None:
+        self.moments, self.told = set(moments), Counter[str]()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        self.told[what] += 1
+        if (what, done) in self.moments:
+            self.moments.remove((what, done))
+            raise KeyboardInterrupt
+
+
+def whole(result: Result) -> tuple[object, ...]:
+    """Everything that a search found, without times."""
+    rows = tuple((f.member, f.valid, f.cycles, f.program_cycles, f.gap, f.design) for f in result.finalists)
+    return result.explored.points, rows, result.hits, result.winner.member, result.folds
+
+
+def test_interrupted_at_every_stage_it_finds_the_same(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: Counter[Architecture] = Counter()
+    train_alone = stages.train_alone
+
+    def counted(member: Architecture, *rest: object) -> object:
+        trained[member] += 1
+        return train_alone(member, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stages, "train_alone", counted)
+    board = load_board(BOARD)
+    through = search(Setting(corpus, board, BOARD, tmp_path / "a", LESSONS, 5), PLAN, Interrupter().tell)
+    alone = Counter(trained)
+    trained.clear()
+    setting = Setting(corpus, board, BOARD, tmp_path / "b", LESSONS, 5)
+    stop = Interrupter(("supernet", 1), ("architectures", 4), ("finalists", 1), ("test", 1), ("folds", 1))
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            search(setting, PLAN, stop.tell)
+    assert whole(search(setting, PLAN, stop.tell))[:2] == (through.explored.points, through_rows(through, tmp_path))
+    again = search(setting, PLAN, stop.tell)
+    assert whole(again)[2:] == whole(through)[2:]
+    assert trained == alone
+    assert all(f.status == "optimal" and f.gap == 0 for f in again.finalists)
+    with pytest.raises(CheckpointError, match="another search: seed was 5"):
+        search(Setting(corpus, board, BOARD, tmp_path / "b", LESSONS, 6), PLAN, stop.tell)
+
+
+def through_rows(result: Result, folder: Path) -> tuple[object, ...]:
+    """The finalists of a search in folder ``a`` as one in folder ``b`` has them: designs name their files."""
+    rows = []
+    for f in result.finalists:
+        design = f.design.model_copy(update={"weights": f.design.weights.replace(str(folder / "a"), str(folder / "b"))})
+        rows.append((f.member, f.valid, f.cycles, f.program_cycles, f.gap, design))
+    return tuple(rows)
+
+
+def test_ledger_drops_a_torn_line_and_refuses_a_damaged_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    Ledger(path).add("a", {"x": 1})
+    with path.open("a") as file:
+        file.write('{"key": "b", "x"')
+    again = Ledger(path)
+    assert again.rows == {"a": {"x": 1}}
+    again.add("c", {"x": 3})
+    assert Ledger(path).rows == {"a": {"x": 1}, "c": {"x": 3}}
+    path.write_text('{"key": "a"\n{"key": "b"}\n', encoding="utf-8")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        Ledger(path)
+
+
+def test_best_peels_fronts_and_keeps_the_ends() -> None:
+    names = ["w8-none-sep-none-b4", "w8-none-sep-none-b8", "w8-none-inv-none-b4", "w8-none-inv-none-b8", "w16-none-sep-none-b4"]
+    first, second, third, fourth, poor = map(parse, names)
+    points: dict[Architecture, Point] = {first: (1, 60), second: (2, 70), third: (3, 80), fourth: (2.5, 65), poor: (0.5, 10)}
+    assert best_of(points, 4, (0, 50)) == [first, second, fourth, third]
+    assert best_of(points, 2, (0, 50)) == [first, third]
+    assert best_of(points, 9, (0, 50)) == [first, second, fourth, third]
+
+
+def test_the_fastest_that_is_accurate_enough_wins() -> None:
+    def made(name: str, valid: float, cycles: int) -> Finalist:
+        return Finalist(parse(name), valid, cycles, cycles, 0.01, "optimal", 0.0, None)  # type: ignore[arg-type]
+
+    three = [made("w8-none-sep-none-b4", 95, 10), made("w8-none-sep-none-b8", 97, 20), made("w16-none-sep-none-b4", 98, 30)]
+    assert choose(three, 97) is three[1]
+    assert choose(three, 99) is three[2]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Iterator[Path]:
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    for part, count in (("train", 10), ("val", 2)):
+        for name in ("cat", "dog", "owl"):
+            folder = tmp_path / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.fromarray(rng.integers(0, 256, (30, 20, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    yield tmp_path
+
+
+def test_a_folder_of_pictures_is_a_task(pictures: Path, tmp_path: Path) -> None:
+    found = load(str(pictures), tmp_path)
+    assert found.shape == (3, 64, 64)
+    assert (len(found.train), len(found.valid), len(found.test)) == (24, 6, 6)
+    assert np.bincount(found.valid.labels).tolist() == [2, 2, 2]
+    assert found.normalized(found.train.images).shape == (24, 3, 64, 64)
+    (pictures / "train" / "cat" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"0\.png cannot be read"):
+        load(str(pictures), tmp_path)
+    for file in (pictures / "val").rglob("*.png"):
+        file.unlink()
+    (pictures / "train" / "cat" / "0.png").unlink()
+    with pytest.raises(DataError, match="holds no pictures"):
+        load(str(pictures), tmp_path)
+    with pytest.raises(UsageError, match="neither a task nor a folder"):
+        load("nosuch", tmp_path)
+
+
+def test_a_board_too_small_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="no engine of the grid fits slice-8") as caught:
+        run_nas(Options(board="slice-8", out=tmp_path / "x"), Console(quiet=True))
+    assert "dsp from 45 to 152" in str(caught.value)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--solver", "nosuch"], "there is no solver called 'nosuch'"),
+        (["--engines", "nosuch"], "there is no engine called 'nosuch'"),
+        (["--folds", "1"], "one fold leaves nothing to train on"),
+        (["--pictures", "1,2"], "are not three numbers"),
+    ],
+)
+def test_wrong_options_are_named(arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(app, ["nas", *arguments])
+    assert isinstance(result.exception, UsageError)
+    assert words in str(result.exception)
+
+
+@pytest.mark.nightly
+def test_whole_command_on_the_hls_kernel(tmp_path: Path) -> None:
+    few = Options(out=tmp_path, supernet_epochs=3, epochs=4, quantized_epochs=2, evaluations=12, finalists=2, folds=2, engines=("csim",))
+    assert run_nas(few, Console(quiet=True)) == 0
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["evaluations"] == 12
+    assert sum(of for _, of in report["folds"]) == 1797
+    assert report["proofs"][0]["compared"] > 1000
+    assert (tmp_path / "front.png").stat().st_size > 5000
+    result = CliRunner().invoke(app, ["build", str(tmp_path / "winner.json"), "--engines", "csim"])
+    assert result.exit_code == 0, result.output
