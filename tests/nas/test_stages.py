@@ -21,7 +21,7 @@ from hao.models.searchable import Architecture, parse
 from hao.nas import finalists as stages
 from hao.nas.corpus import Corpus, digits, load
 from hao.nas.finalists import Finalist, Setting, choose
-from hao.nas.learn import Lessons
+from hao.nas.learn import Lessons, train_alone
 from hao.nas.ledger import Ledger
 from hao.nas.loop import best_of
 from hao.nas.run import Plan, Result, search
@@ -65,7 +65,6 @@ def whole(result: Result) -> tuple[object, ...]:
 
 def test_interrupted_at_every_stage_it_finds_the_same(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: Counter[Architecture] = Counter()
-    train_alone = stages.train_alone
 
     def counted(member: Architecture, *rest: object) -> object:
         trained[member] += 1
