@@ -277,6 +277,21 @@ def test_the_linux_port_reaches_registers_memory_and_caches(linux: list[str]) ->
     assert int(offset_and_size[10:], 16) & ~0xF == -(-digits().manifest.input.size // 16) * 16
 
 
+@pytest.mark.parametrize(
+    ("register", "words"),
+    [
+        ("MAGIC", "no HAO engine answers: load the bitstream first"),
+        ("ISA_VERSION", "another instruction set: use the bitstream that belongs to this version"),
+        ("CONFIG_HI", "for another configuration than the engine in the logic"),
+    ],
+)
+def test_another_bitstream_is_refused_with_a_sentence(linux: list[str], register: str, words: str) -> None:
+    with Path(linux[1]).open("r+b") as file:
+        file.seek(0xA000_0000 + OFFSETS[register])
+        file.write((0x5A5A).to_bytes(4, "little"))
+    assert words in subprocess.run(linux, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize("argument", [1, 2, 3, 4])
 def test_the_linux_port_refuses_what_is_not_there(linux: list[str], argument: int) -> None:
     said = subprocess.run([*linux[:argument], "/nowhere", *linux[argument + 1 :]], capture_output=True, text=True, check=True).stdout
