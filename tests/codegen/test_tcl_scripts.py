@@ -195,6 +195,12 @@ SEEDED = {
     "no address": ("HP0_LPS_OCM HP0_QSPI", "HP0_LPS_OCM", "HP0_QSPI has no address and is not excluded"),
     "outside": ("-offset 0xA0000000", "-offset 0x10000000", "does not reach 0x10000000"),
     "unaligned": ("-offset 0xA0000000", "-offset 0xA0000800", "unaligned"),
+    "overlap": (
+        "validate_bd_design",
+        "assign_bd_address -offset 0x40000000 -range 0x1000 -target_address_space $space [get_bd_addr_segs ps/SAXIGP2/HP0_DDR_LOW]\n"
+        "validate_bd_design",
+        "hao/m_axi: ps/SAXIGP2/HP0_DDR_LOW and ps/SAXIGP2/HP0_DDR_LOW overlap",
+    ),
     "unknown parameter": ("PSU__USE__IRQ0 1", "PSU__USE__IRQ9 1", "unknown parameter CONFIG.PSU__USE__IRQ9"),
     "unknown value": ("SRCSEL IOPLL", "SRCSEL MYPLL", "'MYPLL' is no value"),
     "unknown pin": ("hao/aclk", "hao/clk", "no pin hao/clk"),

@@ -1,7 +1,8 @@
 """A stand-in for Vivado and Vitis: prints what they print, leaves what they leave, fails as they fail. Started by the name it is.
 
 ``FAKE`` says how it goes: ok, licence, timing, pulse, crash, hang, silent, memory, nofit, echo, xsa, unknown, nothing; ``FAKE_VERSION``
-which version it is. It goes by the documents of the tools, not by recordings of them: see docs/vendor-tools.md.
+which version it is, ``FAKE_ONLY`` which of the HLS commands breaks off. It goes by the documents of the tools, not by recordings of them:
+see docs/vendor-tools.md.
 """
 
 import os
@@ -81,6 +82,19 @@ def arguments_are(*allowed: list[str]) -> None:
         sys.exit(1)
 
 
+def break_off() -> None:
+    """End as ``FAKE`` says, where it says so."""
+    if HOW == "crash":
+        say("Abnormal program termination (11)")
+        say("Please check '/tmp/hs_err_pid1.log' for details")
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if HOW == "silent":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if HOW == "hang":
+        Path("hanging.pid").write_text(str(os.getpid()))
+        time.sleep(120)
+
+
 def vivado() -> None:
     arguments_are(["-mode", "batch", "-nojournal", "-nolog", "-source", "build.tcl"], ["-mode", "batch", "-source", "build.tcl"])
     output = Path("output")
@@ -99,15 +113,7 @@ def vivado() -> None:
         say("HAO: step resume_synthesized")
     say("HAO: step place_design")
     say("Phase 1.1 Placer Initialization Netlist Sorting | Checksum: 0")
-    if HOW == "crash":
-        say("Abnormal program termination (11)")
-        say("Please check '/tmp/hs_err_pid1.log' for details")
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if HOW == "silent":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if HOW == "hang":
-        Path("hanging.pid").write_text(str(os.getpid()))
-        time.sleep(120)
+    break_off()
     if HOW == "nofit":
         say(FAILURES["nofit"][0])
         say("ERROR: [Vivado_Tcl 4-23] Error(s) found during DRC. Placer not run.")
@@ -144,6 +150,13 @@ def hls() -> None:
         say("ERROR: [HLS 214-157] Top function not found")
         say("ERROR: [HLS 200-1715] Encountered problem during source synthesis")
         return  # with status 0, as some versions do
+    if HOW == "licence":
+        say("ERROR: [Common 17-345] A valid license was not found for feature 'HLS' and/or device 'xczu3eg'.")
+        sys.exit(1)
+    if HOW == "nothing":
+        sys.exit(1)
+    if not os.environ.get("FAKE_ONLY") or os.environ["FAKE_ONLY"] == NAME:
+        break_off()
     Path("hao_hls").mkdir(exist_ok=True)
 
 

@@ -166,6 +166,39 @@ def test_old_and_new_command_lines_of_vitis(
     assert (tmp_path / "p" / "used").read_text().split() == used
 
 
+@pytest.mark.parametrize(("names", "version"), [(("vitis_hls",), "2022.2"), (UNIFIED, "2025.1")])
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ("licence", LicenceError, "[Common 17-345] A valid license was not found for feature 'HLS'"),
+        ("crash", VendorToolError, "Abnormal program termination (11)"),
+        ("silent", VendorToolError, "ended by signal 9 without saying why"),
+        ("hang", VendorToolError, "said nothing for 3 s and was ended"),
+        ("nothing", VendorToolError, "ended with status 1 without saying why"),
+    ],
+)
+def test_failures_of_vitis_in_both_dialects(
+    tools: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    names: tuple[str, ...],
+    version: str,
+    how: str,
+    error: type[VendorToolError],
+    words: str,
+) -> None:
+    install(tools, *names)
+    monkeypatch.setenv("FAKE_VERSION", version)
+    monkeypatch.setenv("FAKE", how)
+    monkeypatch.setenv("FAKE_ONLY", names[-1])
+    assert build(tmp_path, "--target", "vitis-hls", "--silence", "3") == error.exit_code
+    said = capsys.readouterr().err
+    assert words in said
+    if how not in ("licence", "nothing"):
+        assert f"{names[-1]} " in said, "the wrong one of two commands is named"
+
+
 def test_an_error_with_status_zero_is_an_error(
     tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
