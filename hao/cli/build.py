@@ -76,11 +76,13 @@ def _report(design: Design, runs: dict[str, EngineRun], model: int, area: dict[s
         for name, run in runs.items()
     }  # fmt: skip
     measured = runs["rtl"].result.cycles if "rtl" in runs else None
+    limits = {name: float(getattr(load_board(design.board).resources, name)) for name in design.area}
     return BuildReport(
         network=design.network, board=design.board, design=design, engines=engines, predicted_cycles=design.cycles.value,
         modelled_cycles=model, measured_cycles=measured,
         cycles_error=None if not measured else (design.cycles.value - measured) / measured,
         synthesized=area,
+        over=() if area is None else tuple(f"{n} {area[n]:g} of {limit:g}" for n, limit in limits.items() if area[n] > limit),
         area_error=None if area is None else {n: (f.value - area[n]) / max(area[n], 1) for n, f in design.area.items()},
     )  # fmt: skip
 
@@ -100,6 +102,8 @@ def _print(console: Console, report: BuildReport) -> None:
             error = report.area_error[name]
             table.add_row(name, f"{figure.value:g} ± {figure.error:g}", f"{report.synthesized[name]:g}", f"{100 * error:+.1f} %")
     console.print(table)
+    if report.over:
+        console.print(f"[bold red]the synthesis exceeds {report.board}[/]: {', '.join(report.over)}")
 
 
 def run_build(options: Options, console: Console) -> int:
@@ -124,4 +128,6 @@ def run_build(options: Options, console: Console) -> int:
     wrong = [name for name, run in runs.items() if not run.verdict.equal]
     if wrong:
         raise EngineMismatch(f"{wrong[0]} disagrees with the reference", "hao run shows the first layer that differs")
+    if report.over:
+        raise SearchError(f"the synthesis exceeds {report.board}: {', '.join(report.over)}", "search for a smaller board, and build that")
     return 0

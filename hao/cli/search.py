@@ -90,14 +90,15 @@ def _report(options: Options, found: Found) -> SearchReport:
         configurations=_feasible(found), grid=counts["grid"], factors=factors,
         mappings=0.0 if answer is None else paths(space.problem, answer.candidate),
         bit_settings=float(counts["bit_settings"]), bit_settings_offered=float(counts["bit_settings_offered"]),
-        pruned=dict(outcome.counts), table_seconds=space.seconds, solve_seconds=found.solve_seconds,
+        pruned=dict(outcome.counts), table_seconds=space.seconds,
+        tables=counts["tables"], kept_tables=counts["kept_tables"], solve_seconds=found.solve_seconds,
         conflict="" if found.conflict is None else found.conflict.sentence(space.problem.limits), hand_made=dict(found.hand_made),
         hand_made_value=found.hand_made_value,
         fragmentation_margin=found.margin,
         predicted=None if design is None or area is None else Predicted(cycles=design.cycles.value, **area),
         verified=None if checked is None else Verified(
             cycles=checked.cycles.cycles, error=checked.cycles.error, highest=checked.highest, violations=checked.violations,
-            damage=checked.damage,
+            damage=checked.damage, area=checked.area,
         ),
         design=design,
     )  # fmt: skip
@@ -109,7 +110,8 @@ def _print(console: Console, report: SearchReport) -> None:
     console.print(f"mappings of the network on the engine found: {report.mappings:.3g}; bit settings: {report.bit_settings:.3g}"
                   f" after dominance, {report.bit_settings_offered:.3g} before")  # fmt: skip
     console.print("left out exactly: " + ", ".join(f"{count} {name}" for name, count in report.pruned.items()))
-    console.print(f"tables {report.table_seconds:.1f} s, proof {report.solve_seconds:.1f} s")
+    kept = f" ({report.kept_tables} of {report.tables} from an earlier search)" if report.kept_tables else ""
+    console.print(f"tables {report.table_seconds:.1f} s{kept}, proof {report.solve_seconds:.1f} s")
     if report.design is None:
         text = {"infeasible": "infeasible: these limits conflict", "unknown": "time ran out before anything was found"}
         console.print(f"[bold red]{text.get(report.status, report.status)}[/]: {report.conflict}")
@@ -132,6 +134,10 @@ def _print_design(console: Console, report: SearchReport, design: Design) -> Non
             f"from the program image: {report.verified.cycles:,} cycles ± {100 * report.verified.error:.0f} %, "
             f"perturbation {report.verified.damage:g}, {kept}"
         )
+        text = "not synthesized (hao build --synth does it): limits were held against the model"
+        if report.verified.area is not None:
+            text = ", ".join(f"{name} {value:g}" for name, value in report.verified.area.items())
+        console.print(f"from the committed synthesis: {text}")
     for order, why in report.hand_made.items():
         console.print(f"the hand-made engine, order {order}: {why}")
     if report.hand_made_value is not None:
@@ -159,7 +165,7 @@ def run_search(options: Options, console: Console) -> int:
     with Ticker(console) as ticker:
         found = find(
             network.graph, board, request, names=(options.network, options.weights, options.board), seconds=options.seconds, solver=solver,
-            progress=ticker.tell,
+            progress=ticker.tell, perturbations=options.perturbations,
         )  # fmt: skip
         report = _report(options, found)
         if options.relax and found.outcome.answer is not None:

@@ -31,13 +31,17 @@ class Limit(_Frozen):
 
 
 class Verified(_Frozen):
-    """The design recomputed from its program image: ``cycles`` by the program-level model, with its relative error."""
+    """The design recomputed from its program image: ``cycles`` by the program-level model, with its relative error.
+
+    ``area`` is that of the committed synthesis of this very configuration; None: there is none, limits were held against the model.
+    """
 
     cycles: int
     error: float
     highest: dict[str, int]
     violations: tuple[str, ...]
     damage: float
+    area: dict[str, float] | None = None
 
 
 class SearchReport(_Frozen):
@@ -45,7 +49,8 @@ class SearchReport(_Frozen):
 
     ``configurations`` counts engines that fit the board and have a mapping; ``mappings`` the exact covers of the steps by segments on the
     design's engine; ``bit_settings`` those left after exact dominance, ``bit_settings_offered`` before. ``pruned`` counts what was
-    left out; ``gap`` is relative, 0 proven, None without a design; times are wall seconds. ``factors`` multiply to ``grid``.
+    left out; ``kept_tables`` of all ``tables`` an earlier search had left; ``gap`` is relative, 0 proven, None without a design; times
+    are wall seconds. ``factors`` multiply to ``grid``.
     """
 
     version: Literal[1] = 1
@@ -62,6 +67,8 @@ class SearchReport(_Frozen):
     bit_settings_offered: float
     pruned: dict[str, int]
     table_seconds: float
+    tables: int = 0
+    kept_tables: int = 0
     solve_seconds: float
     binding: tuple[Limit, ...] = ()
     binding_known: bool = Field(default=False, description="whether every limit was relaxed in turn")
@@ -86,7 +93,10 @@ class BuiltEngine(_Frozen):
 
 
 class BuildReport(_Frozen):
-    """``hao build``: predicted beside measured. Errors are relative to the measurement; ``modelled_cycles`` is the program-level model."""
+    """``hao build``: predicted beside measured. Errors are relative to the measurement; ``modelled_cycles`` is the program-level model.
+
+    ``over`` names resources of which the synthesis takes more than the board has.
+    """
 
     version: Literal[1] = 1
     network: str
@@ -97,5 +107,6 @@ class BuildReport(_Frozen):
     measured_cycles: int | None
     cycles_error: float | None
     synthesized: dict[str, float] | None
+    over: tuple[str, ...] = ()
     area_error: dict[str, float] | None
     design: Design

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hao.boards import Board
 from hao.compiler.compile import Compilation
@@ -15,6 +16,7 @@ from hao.ir.serialize import network_digest
 from hao.search.decompose import Progress, search
 from hao.search.design import Design, Figure, MappedSegment
 from hao.search.explain import Conflict, conflict
+from hao.search.kept import Kept
 from hao.search.mappings import plan_of
 from hao.search.planner import compile_design
 from hao.search.problem import RESOURCES, Answer, Outcome, Problem
@@ -85,6 +87,7 @@ def find(
     seconds: float = 60.0,
     solver: SolverName = "cbc",
     progress: Progress | None = None,
+    perturbations: Path | None = None,
 ) -> Found:
     """Search a network's accelerator, mapping and widths.
 
@@ -96,13 +99,14 @@ def find(
         seconds: of wall time for the proof.
         solver: of the integer programs.
         progress: told what is being done.
+        perturbations: file that the request's widths were read from, for the verification.
 
     Raises:
         SearchError: no engine holds the network at all, or the solver failed.
         MissingTool: the solver is not installed.
         CompileError: the network is not one for this engine.
     """
-    builder = Builder(graph, board, request, progress=progress)
+    builder = Builder(graph, board, request, progress=progress, kept=Kept(graph))
     space = builder.build()
     begun = time.monotonic()
     margin = 0.0
@@ -124,9 +128,8 @@ def find(
         except CompileError:
             margin += _MARGIN
             continue
-        checked = verify(
-            compilation, graph, board, names[2], {n: f.value for n, f in design.area.items()}, design.widths
-        )  # fmt: skip
+        modelled = {name: figure.value for name, figure in design.area.items()}
+        checked = verify(compilation, graph, board, names[2], modelled, design.widths, perturbations)
         return Found(space, outcome, design, compilation, checked, margin, *hand_made, None, spent)
     raise SearchError("no mapping that was found fits the feature memory in one piece", "give --orders spilled, or a larger board")
 

@@ -38,17 +38,17 @@ def damage_from_weights(op: DenseOp, own: int, width: int) -> float:
 
 
 def read_table(path: Path) -> dict[str, dict[int, float]]:
-    """Perturbations by layer and width from a JSON file: ``{"layers": {name: {"4": value, "8": value}}}``.
+    """Perturbations by layer and width: the report of a ``hao quantize`` (``--json``), or a JSON file ``{"layers": {name: {"4": value}}}``.
 
     Raises:
-        SearchError: unreadable, or a value that is no number, negative or of no width from 2 to 8.
+        SearchError: unreadable, or a value that is no number, negative or of no width from 2 to 8; a report without sensitivities.
     """
-    hint = 'it needs {"layers": {name: {"4": value, "8": value}}}'
+    hint = 'give the JSON of hao quantize --method hawq3, or {"layers": {name: {"4": value, "8": value}}}'
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        table = {
-            str(name): {int(width): float(value) for width, value in row.items()} for name, row in content["layers"].items()
-        }  # fmt: skip
+        layers = json.loads(path.read_text(encoding="utf-8"))["layers"]
+        if isinstance(layers, list):
+            layers = {row["name"]: row["sensitivity"] for row in layers}
+        table = {str(name): {int(width): float(value) for width, value in row.items()} for name, row in layers.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SearchError(f"{path} is no table of perturbations: {error}", hint) from error
     for name, row in table.items():

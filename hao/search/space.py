@@ -20,6 +20,7 @@ from hao.errors import SearchError
 from hao.ir.graph import Conv, Graph
 from hao.search.decompose import Progress
 from hao.search.engines import Grid, compute_key, describe
+from hao.search.kept import Kept
 from hao.search.mappings import Order, label, plan_of, segments
 from hao.search.precision import STORED, undominated, widths_of
 from hao.search.problem import Bits, Candidate, Choice, Group, Layer, Limits, Objective, Problem
@@ -116,6 +117,7 @@ class Builder:
         rates: prices of instructions on an engine.
         progress: told about tables.
         subgraphs: of earlier searches.
+        kept: tables of earlier searches of this network, on disk.
     """
 
     def __init__(
@@ -126,9 +128,10 @@ class Builder:
         rates: RatesFor = EngineRates,
         progress: Progress | None = None,
         subgraphs: Subgraphs | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.board, self.request, self._rates, self._progress = board, request, rates, progress
-        self._shared = subgraphs or Subgraphs()
+        self._shared, self._kept = subgraphs or Subgraphs(), kept
         self.configs = tuple(request.grid.configurations())
         fields = type(self.configs[0]).model_fields
         largest = EngineConfig(**{name: max(getattr(c, name) for c in self.configs) for name in fields})
@@ -212,6 +215,11 @@ class Builder:
         names_of = {number: name for name, number in self._groups.items()}
         stored = {layer.name: [STORED[w] for w in self._options[names_of[layer.group]]] for layer in mapped.layers}
         index = {layer.name: n for n, layer in enumerate(mapped.layers)}
+        spills = config.fm_words if mapped.plan.spilled else 0
+        key = [[step.op.name for step in mapped.plan.steps], compute_key(config), config.win_depth, spills, stored]
+        known = None if self._kept is None else self._kept.load(key)
+        if known is not None:
+            return known
         found: list[Choice] = []
         for segment, room, words in zip(mapped.segments, mapped.rooms, mapped.words, strict=True):
             trace = tracer.trace(segment)
@@ -222,6 +230,8 @@ class Builder:
             for widths, cycles in _timed(walker, trace, [stored[name] for name in names]):
                 bits = tuple((index[names[n]], w) for n, w in widths)
                 found.append(Choice(segment.start, segment.stop, cycles, words, room, 0, bits, text, segment.stripes))
+        if self._kept is not None:
+            self._kept.save(key, tuple(found))
         return tuple(found)
 
     def build(self) -> Space:
@@ -278,6 +288,7 @@ class Builder:
         return {
             **{f"grid_{name}": count for name, count in self.request.grid.factors().items()},
             "grid": len(self.configs), "holding": len(holding), "orders": len(self.request.orders), "tables": len(problem.tables),
+            "kept_tables": 0 if self._kept is None else self._kept.found,
             "unique_segments": sum(len(known) for known in self._shared.traces.values()),
             "bit_settings_offered": self._offered, "bit_settings": open_widths,
         }  # fmt: skip

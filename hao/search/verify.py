@@ -5,6 +5,7 @@ Nothing here imports the tables or the integer program. Addresses are recomputed
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+import hao
 from hao.boards import Board
 from hao.compiler.compile import Compilation
 from hao.cost.cycles import CycleEstimate, estimate_cycles
@@ -23,6 +25,8 @@ from hao.ir.graph import Conv, Graph
 from hao.resources import shared
 
 _VIRTUAL = 1 << 16
+TABLES = Path(hao.__file__).parent / "cost" / "data"
+"""Where committed syntheses lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +37,16 @@ class Verification:
         cycles: of the compiled program, by the program-level model with its error.
         highest: largest address of feature memory, window, weight and parameter buffer that any instruction touches, by memory.
         violations: one line each; empty: everything fits.
-        damage: perturbation of the widths from the weights.
+        damage: perturbation of the widths from the weights, or from the file of traces.
+        area: of the configuration from its committed synthesis, by resource; None: it was not synthesized, the limits were held
+            against the model.
     """
 
     cycles: CycleEstimate
     highest: dict[str, int]
     violations: tuple[str, ...]
     damage: float
+    area: dict[str, float] | None = None
 
 
 def _spans(i: Instruction) -> Iterator[tuple[str, int]]:
@@ -98,8 +105,31 @@ def damage_of_widths(graph: Graph, widths: dict[str, int]) -> float:
     return total
 
 
+def damage_by_table(path: Path, widths: dict[str, int]) -> float:
+    """Perturbation of widths summed up from the file that names it, read anew."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["layers"]
+    named = {row["name"]: row["sensitivity"] for row in rows} if isinstance(rows, list) else rows
+    return float(sum(named[layer][str(width)] for layer, width in widths.items()))
+
+
+def synthesized(config: EngineConfig) -> dict[str, float] | None:
+    """Resources of a configuration from the committed synthesis table of exactly its parameters; None: there is none."""
+    wanted = {name: str(value) for name, value in config.parameters().items()}
+    for path in sorted(TABLES.glob("synthesis-*.toml")):
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        if table["modules"][0]["parameters"] == wanted:
+            return {name: float(table[name]) for name in ("dsp", "lut", "ff", "bram36")}
+    return None
+
+
 def verify(
-    compilation: Compilation, graph: Graph, board: Board, board_name: str, area: dict[str, float], widths: dict[str, int]
+    compilation: Compilation,
+    graph: Graph,
+    board: Board,
+    board_name: str,
+    area: dict[str, float],
+    widths: dict[str, int],
+    perturbations: Path | None = None,
 ) -> Verification:
     """Recompute everything that can be without simulating.
 
@@ -107,9 +137,12 @@ def verify(
         compilation: of the design; only its image is read.
         graph: the original network.
         board, board_name: for the DRAM, and for the file with the limits.
-        area: of the configuration, by resource.
+        area: of the configuration, by resource, as the model has it; where its synthesis is committed, that counts.
         widths: weight bits by layer.
+        perturbations: file that they come from; from the weights when left out.
     """
+    measured = synthesized(compilation.image.manifest.config)
+    area = measured or area
     image: ProgramImage = compilation.image
     config: EngineConfig = image.manifest.config
     program = image.program()
@@ -117,4 +150,5 @@ def verify(
     wrong = [f"{memory}: address {at} of {getattr(config, memory)}" for memory, at in highest.items() if at >= getattr(config, memory)]
     wrong += [f"{name}: {area[name]:g} of {limit:g}" for name, limit in board_limits(board_name).items() if area[name] > limit]
     cycles = estimate_cycles(program, config, board, image.manifest.program_offset)
-    return Verification(cycles, highest, tuple(wrong), damage_of_widths(graph, widths))
+    damage = damage_of_widths(graph, widths) if perturbations is None else damage_by_table(perturbations, widths)
+    return Verification(cycles, highest, tuple(wrong), damage, measured)

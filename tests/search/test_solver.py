@@ -11,6 +11,7 @@ from hao.errors import MissingTool, SearchError
 from hao.search import solver
 from hao.search.decompose import judge
 from hao.search.precision import narrowed, read_table, undominated
+from hao.search.verify import damage_by_table
 from tests.search.brute import random_space
 
 
@@ -45,7 +46,14 @@ def test_table_of_perturbations(tmp_path: Path) -> None:
     path = tmp_path / "table.json"
     path.write_text('{"layers": {"a": {"4": 0.5, "8": 0.0}}}', encoding="utf-8")
     assert read_table(path) == {"a": {4: 0.5, 8: 0.0}}
-    for wrong in ('{"layers": {"a": {"9": 1}}}', '{"layers": {"a": {"4": -1}}}', '{"layers": {"a": {}}}', "[]", "{"):
+    path.write_text('{"layers": [{"name": "a", "sensitivity": {"4": 0.5, "8": 0.0}, "bits": 8}], "network": "n"}', encoding="utf-8")
+    assert read_table(path) == {"a": {4: 0.5, 8: 0.0}}
+    assert damage_by_table(path, {"a": 4}) == 0.5
+    wrongs = (
+        '{"layers": [{"name": "a", "sensitivity": {}}]}', '{"layers": {"a": {"9": 1}}}', '{"layers": {"a": {"4": -1}}}',
+        '{"layers": {"a": {}}}', "[]", "{",
+    )  # fmt: skip
+    for wrong in wrongs:
         path.write_text(wrong, encoding="utf-8")
         with pytest.raises(SearchError, match=r"perturbations|cannot be used"):
             read_table(path)
