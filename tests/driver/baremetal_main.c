@@ -17,7 +17,7 @@ static uint8_t flat[1 << 22];
 static uint8_t arena[1 << 22] __attribute__((aligned(64)));
 static uint64_t ticks, done_at;
 static size_t flushed, invalidated;
-static int hangs, stuck;
+static int hangs, stuck, owes;
 static struct hao_baremetal board;
 
 static uint32_t *cell(UINTPTR address) {
@@ -48,7 +48,7 @@ void Xil_Out32(UINTPTR address, u32 value) {
     engine_registers[HAO_REG_STATUS / 4] = HAO_STATUS_BUSY;
     done_at = hangs ? 0 : ticks + 5000;
   }
-  if (address == REGISTERS + HAO_REG_CONTROL && value == HAO_CONTROL_RESET) engine_registers[HAO_REG_STATUS / 4] = 0;
+  if (address == REGISTERS + HAO_REG_CONTROL && value == HAO_CONTROL_RESET && !owes) engine_registers[HAO_REG_STATUS / 4] = 0;
 }
 void Xil_DCacheFlushRange(intptr_t address, intptr_t length) { (void)address, flushed += (size_t)length; }
 void Xil_DCacheInvalidateRange(intptr_t address, intptr_t length) { (void)address, invalidated += (size_t)length; }
@@ -74,6 +74,7 @@ int main(int argc, char **argv) {
   fclose(file);
   hangs = strstr(argv[2], "hang") != NULL;
   stuck = strstr(argv[2], "stuck") != NULL;
+  owes = strstr(argv[2], "owes") != NULL;
   ports[0] = ports[1] = 0x3001u;
   ports[2] = 0x3A00u;
   engine_registers[HAO_REG_MAGIC / 4] = HAO_MAGIC;

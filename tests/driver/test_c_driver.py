@@ -304,7 +304,9 @@ def test_the_linux_port_waits_for_the_interrupt(linux: list[str], tmp_path: Path
     assert "was reset in mid-frame" in said
 
 
-@pytest.mark.parametrize(("mode", "status"), [("interrupt", 0), ("poll", 0), ("hang", 7), ("poll,hang", 7), ("stuck", 12)])
+@pytest.mark.parametrize(
+    ("mode", "status"), [("interrupt", 0), ("poll", 0), ("hang", 7), ("poll,hang", 7), ("poll,hang,owes", 11), ("stuck", 12)]
+)
 def test_the_bare_metal_port(bare_metal_program: Path, tmp_path: Path, mode: str, status: int) -> None:
     (tmp_path / "net.flat").write_bytes(flatten(digits()))
     command = [str(bare_metal_program), str(tmp_path / "net.flat"), mode]

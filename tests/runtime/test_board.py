@@ -24,6 +24,7 @@ from hao.errors import (
     UsageError,
 )
 from hao.runtime import board as board_module
+from hao.runtime import driver as driver_module
 from hao.runtime.board import Board, Network
 from hao.runtime.driver import Driver, Wait
 from hao.runtime.memory import CachedBuffer
@@ -144,6 +145,23 @@ def test_a_time_out_names_the_position_and_the_next_frame_is_right(simulated: Si
     with pytest.raises(EngineTimeout, match=r"not done after 500 cycles: status 1, \d+ instructions, completed: LOAD \d+"):
         network.run(pictures(1)[0])
     board.driver.timeout_cycles = 1_000_000
+    assert right(network)
+
+
+def test_a_bus_that_owes_answers_for_ever_is_named(simulated: SimulatedBoard) -> None:
+    """The engine hangs in a burst and cannot be drained: the time-out says so, and what to do."""
+    board = Board(simulated)
+    network = board.load(digits())
+    board.driver.timeout_cycles = 500
+    with pytest.MonkeyPatch.context() as patch:
+        read = simulated.mmio_read
+        patch.setattr(driver_module, "_RESET_POLLS", 20)
+        patch.setattr(simulated, "mmio_read", lambda offset: 1 if offset == OFFSETS["STATUS"] else read(offset))
+        with pytest.raises(EngineTimeout, match=r"not done after 500 cycles.* does not come out of reset") as caught:
+            network.run(pictures(1)[0])
+    assert "the bus owes it answers: reset the board" in caught.value.hint
+    board.driver.timeout_cycles = 1_000_000
+    board.driver.soft_reset()
     assert right(network)
 
 
