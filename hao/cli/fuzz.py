@@ -17,6 +17,7 @@ from hao.engine.config import CI_CONFIGS
 from hao.errors import EngineMismatch, UsageError
 from hao.fuzz.campaign import Campaign, Plan
 from hao.fuzz.case import STALLS
+from hao.fuzz.configs import FUZZ_CONFIGS
 from hao.fuzz.engines import ENGINES, Fleet
 from hao.fuzz.outcome import Verdict
 from hao.fuzz.programs import ProgramCase, run_program
@@ -78,16 +79,16 @@ class _Line:
 
 
 def _plan(options: Options) -> Plan:
-    unknown = [name for name in options.configurations if name not in CI_CONFIGS]
+    unknown = [name for name in options.configurations if name not in FUZZ_CONFIGS]
     if unknown or not options.configurations:
         named = repr(unknown[0]) if unknown else "nothing"
-        raise UsageError(f"there is no configuration called {named}", f"configurations: {', '.join(CI_CONFIGS)}")
+        raise UsageError(f"there is no configuration called {named}", f"configurations: {', '.join(FUZZ_CONFIGS)}")
     if not all(text.isdecimal() and int(text) <= 250 for text in options.stalls) or not options.stalls:
         raise UsageError(f"{','.join(options.stalls)!r} are no chances of a stall", "give numbers from 0 to 250, separated by commas")
     if options.cases + options.programs < 1:
         raise UsageError("there is nothing to run", "give --cases or --programs")
     return Plan(
-        options.cases, options.seed, {name: CI_CONFIGS[name] for name in options.configurations}, load_board(options.board),
+        options.cases, options.seed, {name: FUZZ_CONFIGS[name] for name in options.configurations}, load_board(options.board),
         options.programs, options.first, options.engines, tuple(map(int, options.stalls)), options.folder, commit(),
         60 * options.minutes or None,
     )  # fmt: skip

@@ -29,6 +29,7 @@ class _Wild:
         mean = [0] * channels if rng.random() < 0.5 else [int(value) for value in rng.integers(0, 256, channels)]
         self.build = RandomBuilder(rng, (channels, size[0], size[1]), mean)
         self.count = 0
+        self.displacements: list[str] = []
 
     def pick(self, *values: int) -> int:
         return int(self.rng.choice(values))
@@ -72,8 +73,30 @@ def _depthwise(wild: _Wild) -> None:
 
 
 def _deform(wild: _Wild) -> None:
+    """By a displacement of its own, by another layer's, or by what another layer's became."""
     bounds = _RANGES[int(wild.rng.integers(len(_RANGES)))]
-    wild.build.deform(wild.name("deform"), wild.source(), bounds, weight_bits=wild.pick(2, 4, 8), signed=wild.flip())
+    bits, signed, types = wild.pick(2, 4, 8), wild.flip(), wild.build.types
+    if wild.displacements and wild.flip(0.6):
+        shared = str(wild.rng.choice(wild.displacements))
+        fitting = [name for name, kind in types.items() if kind.shape[1:] == types[shared].shape[1:] and kind.bits <= 8]
+        source = str(wild.rng.choice(fitting))
+        wild.build.deform(wild.name("deform"), source, bounds, weight_bits=bits, signed=signed, displacement=shared)
+        return
+    own = wild.build.deform(wild.name("deform"), wild.source(), bounds, weight_bits=bits, signed=signed) + ".scale"
+    wild.displacements.append(own)
+    if wild.flip(0.6):
+        wild.displacements.append(_passed_on(wild, own))
+
+
+def _passed_on(wild: _Wild, displacement: str) -> str:
+    """A displacement behind pooling, up-sampling, or concatenation and split, which keep its range."""
+    kind = wild.pick(0, 1, 2)
+    if kind == 0:
+        return wild.build.max_pool(wild.name("maxpool"), displacement, 3, 1, 1)
+    if kind == 1 and 2 * max(wild.build.types[displacement].shape[1:]) <= wild.max_size:
+        return wild.build.upsample(wild.name("up"), displacement)
+    both = wild.build.concat(wild.name("cat"), [displacement, displacement])
+    return wild.build.split(wild.name("split"), both, 1)[wild.pick(0, 1)]
 
 
 def _max_pool(wild: _Wild) -> None:
@@ -136,7 +159,8 @@ def _upsample(wild: _Wild) -> None:
 
 
 _DRAWERS: tuple[Callable[[_Wild], None], ...] = (
-    _conv, _conv, _conv, _depthwise, _depthwise, _deform, _max_pool, _avg_pool, _add, _concat, _split, _shuffle, _requantize, _upsample,
+    _conv, _conv, _conv, _depthwise, _depthwise, _deform, _deform, _max_pool, _avg_pool, _add, _concat, _split, _shuffle, _requantize,
+    _upsample,
 )  # fmt: skip
 
 

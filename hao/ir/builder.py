@@ -92,8 +92,22 @@ class RandomBuilder:
         weight = self._weights((channels, 1, kernel, kernel), weight_bits)
         return self._add(Conv(name, (source,), weight, weight_bits, self._requant(weight, source, signed), stride, pad, channels))
 
-    def deform(self, name: str, source: str, d_range: tuple[int, int], *, weight_bits: int = 4, signed: bool = True) -> str:
-        """Displacement by a 1x1 convolution ``name.scale`` clipped to ``d_range``, then the deformable convolution."""
+    def deform(
+        self,
+        name: str,
+        source: str,
+        d_range: tuple[int, int],
+        *,
+        weight_bits: int = 4,
+        signed: bool = True,
+        displacement: str | None = None,
+    ) -> str:
+        """Deformable convolution by ``displacement``, or by a 1x1 convolution ``name.scale`` clipped to ``d_range``."""
+        step = displacement or self._displacement(f"{name}.scale", source, d_range, weight_bits)
+        weight = self._weights((self.types[source].shape[0], 1, 3, 3), weight_bits)
+        return self._add(DeformConv(name, (source, step), weight, weight_bits, self._requant(weight, source, signed)))
+
+    def _displacement(self, name: str, source: str, d_range: tuple[int, int], weight_bits: int) -> str:
         low, high = d_range
         matrix = self._weights((1, self.types[source].shape[0], 1, 1), weight_bits)
         sums = np.tensordot(matrix[0, :, 0, 0], self.values[source].astype(np.int64), 1)
@@ -102,9 +116,7 @@ class RandomBuilder:
         multiplier, shift = dyadic(np.clip(np.array([max((high - low) / 3, 0.4)]) / spread, SCALE_MIN, SCALE_MAX))
         bias = np.rint((low + high) / 2 * np.exp2(shift) / multiplier - sums.mean()).astype(np.int64)
         rule = Requant(np.clip(bias, -(1 << 25), 1 << 25), multiplier, shift, low, high, 8, True)
-        step = self._add(Conv(f"{name}.scale", (source,), matrix, weight_bits, rule, scale=1.0))
-        weight = self._weights((self.types[source].shape[0], 1, 3, 3), weight_bits)
-        return self._add(DeformConv(name, (source, step), weight, weight_bits, self._requant(weight, source, signed)))
+        return self._add(Conv(name, (source,), matrix, weight_bits, rule, scale=1.0))
 
     def max_pool(self, name: str, source: str, kernel: int, stride: int, pad: int = 0) -> str:
         """Max pooling."""

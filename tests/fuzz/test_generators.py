@@ -48,6 +48,9 @@ def test_wild_networks_have_what_trained_ones_have_not() -> None:
             found["odd side"] += types[node.name].shape[1] % 2
             found["off every lane"] += types[node.name].shape[0] % 8 > 0
             found["same input twice"] += len(set(node.inputs)) < len(node.inputs)
+            if isinstance(node, ir.DeformConv):
+                found[f"displaced by {type(by_name[node.inputs[1]]).__name__}"] += 1
+                found["displacement shared"] += sum(each.inputs[1:] == node.inputs[1:] for each in graph.nodes) > 1
             if isinstance(node, ir.Conv):
                 found["kernel above the map"] += node.weight.shape[2] > max(types[node.inputs[0]].shape[1:])
                 found[f"stride {node.stride}"] += 1
@@ -57,6 +60,8 @@ def test_wild_networks_have_what_trained_ones_have_not() -> None:
     assert min(kinds.values()) >= 20, kinds
     for what in ("1x1 map", "odd side", "off every lane", "same input twice", "kernel above the map", "stride 3", "stride 4"):
         assert found[what] >= 10, (what, found)
+    for what in ("displacement shared", "displaced by MaxPool", "displaced by Upsample", "displaced by Slice"):
+        assert found[what] >= 2, (what, found)
     assert {f"output {kind}" for kind in ("Slice", "Shuffle", "Concat", "Upsample", "MaxPool", "Conv")} <= set(found)
 
 
