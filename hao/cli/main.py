@@ -133,7 +133,7 @@ def fuzz(
     programs: Annotated[int, typer.Option(help="random programs", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="everything follows from it", min=0)] = 1,
     first: Annotated[int, typer.Option(help="number of the first case", min=0)] = 0,
-    configs: Annotated[str, typer.Option(help="engines' configurations, separated by commas; all when left out")] = "",
+    configs: Annotated[str, typer.Option(help="engines' configurations, with commas; continuous integration's when left out")] = "",
     engines: Annotated[str, typer.Option(help="of executor, csim-native, csim-exact, rtl; all when left out")] = "",
     stall: Annotated[str, typer.Option(help="chances of a memory stall, of 256, to draw from")] = "0,16,60,120,200",
     board: _Board = "ultra96v2",
@@ -166,7 +166,7 @@ def prove(
 
 @app.command()
 def mutate(
-    targets: Annotated[str, typer.Option(help="of reference, compiler, rtl-control, rtl-data; all when left out")] = "",
+    targets: Annotated[str, typer.Option(help="of reference, compiler, rtl; all when left out")] = "",
     count: Annotated[int, typer.Option(help="most faults of a target", min=1)] = 40,
     seed: _Seed = 1,
     json: _Json = None,

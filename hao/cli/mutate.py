@@ -18,7 +18,8 @@ def print_survey(console: Console, found: Survey) -> None:
     console.print(
         f"[bold]{found.target}[/]: {found.seen} of {judged} faults seen ({100 * found.rate:.1f} %, 95 % interval "
         f"{100 * found.low:.1f} to {100 * found.high:.1f}); {found.equivalent} more change nothing, {found.other} give another program "
-        f"that is right; {found.drawn} drawn of {found.population} (seed {found.seed}); {found.seconds:.0f} s of processor time"
+        f"or other counts and are right ({100 * found.recorded_rate:.1f} % seen with those that differ from the record); "
+        f"{found.drawn} drawn of {found.population} (seed {found.seed}); {found.seconds:.0f} s of processor time"
     )
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hao.compiler.compile import compile_in_full
+from hao.compiler.compile import Planner, compile_in_full
 from hao.compiler.executor import Executor
+from hao.compiler.segments import fit
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.engine.image import ProgramImage
 from hao.errors import CompileError, EngineMismatch, HaoError, UsageError
@@ -96,26 +97,27 @@ class Fleet:
         if "rtl" in self.engines:
             self.rtl(config, timing)
 
-    def run(self, case: Case, engines: Sequence[str] | None = None) -> Outcome:
+    def run(self, case: Case, engines: Sequence[str] | None = None, planner: Planner = fit) -> Outcome:
         """Compile a case, run it on every engine, compare every tensor and output; never raises for what a case does.
 
         Args:
             case: the case.
             engines: some of the fleet's; all of them when left out.
+            planner: makes the plan.
         """
         watch = Watch()
         try:
-            return self._run(case, watch, self.engines if engines is None else engines)
+            return self._run(case, watch, self.engines if engines is None else engines, planner)
         except CompileError as error:
             verdict = Verdict.REFUSED if watch.stage == "compile" else Verdict.FAILED
             return Outcome(verdict, watch.stage, one_line(error), seconds=watch.seconds)
         except DEFECTS as error:
             return Outcome(Verdict.FAILED, watch.stage, one_line(error), seconds=watch.seconds)
 
-    def _run(self, case: Case, watch: Watch, engines: Sequence[str]) -> Outcome:
+    def _run(self, case: Case, watch: Watch, engines: Sequence[str], planner: Planner) -> Outcome:
         config = self.configs[case.config]
         with watch.time("compile"):
-            made = compile_in_full(case.graph, config)
+            made = compile_in_full(case.graph, config, planner)
         with watch.time("reference"):
             reference = execute(made.graph, case.pixels)
         with watch.time("rewrite"):

@@ -11,25 +11,18 @@ import os
 import resource
 import types
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 from hao.boards import load_board
-from hao.compiler.compile import compile_in_full
-from hao.compiler.random_program import random_program
 from hao.engine.config import CI_CONFIGS
-from hao.engine.image import ProgramImage
-from hao.errors import CompileError
 from hao.fuzz.case import Case, draw_case
-from hao.fuzz.engines import DEFECTS, Fleet
-from hao.fuzz.footprint import check_program
-from hao.fuzz.schedule import check_orders
+from hao.fuzz.engines import Fleet
 from hao.mutation.mutant import Mutant, Verdict
 
 _Key = tuple[str, int]
 _CPU_SECONDS = 60
-_SMALL = "8x8x1"
-_MOST, _OTHER = 200, 240
 
 
 def code_objects(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -40,6 +33,7 @@ def code_objects(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from code_objects(constant)
 
 
+@cache
 def _codes(text: str, path: str) -> dict[_Key, types.CodeType]:
     whole = compile(text, path, "exec", dont_inherit=True)
     return {(code.co_qualname, code.co_firstlineno): code for code in code_objects(whole)}
@@ -50,6 +44,7 @@ def module_name(file: str) -> str:
     return ".".join(Path(file).with_suffix("").parts)
 
 
+@cache
 def functions_of(module: types.ModuleType) -> dict[_Key, types.FunctionType]:
     """Every function that was made from the text of ``module``, methods and registered ones included, not the nested ones."""
     return {
@@ -77,86 +72,57 @@ def put(mutant: Mutant, text: str) -> None:
             function.__code__ = faulty[key]
 
 
-def in_child(work: Callable[[], int], seconds: int = _CPU_SECONDS) -> int:
-    """Run ``work`` in a fork and return its result (0 to 240), or 255 when it died or took more processor time than allowed."""
+def in_child(work: Callable[[], str], seconds: int = _CPU_SECONDS) -> str | None:
+    """Run ``work`` in a fork and return what it returns; None when it died, raised or took more processor time than allowed."""
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
+            os.close(reading)
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, 1)
             os.dup2(devnull, 2)
-            os._exit(work())
+            os.write(writing, work().encode())
+            os._exit(0)
         except BaseException:  # noqa: BLE001 - a child must never return into its parent's code
-            os._exit(254)
+            os._exit(1)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said = pipe.read()
     _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 255
+    return said.decode() if status == 0 else None
 
 
 class PythonJury:
-    """Cases with known ends, and whether a fault changes any of them.
+    """Fuzz cases with known ends, and whether a fault of the reference changes any of them.
 
     Args:
         engines: that every case runs on, of ``hao.fuzz.engines.ENGINES``.
         seed, cases: which cases.
-        programs: random programs whose footprints are checked, and whether compiled programs are run in other permitted orders and
-            told apart; for faults of the compiler.
     """
 
-    def __init__(self, engines: Sequence[str], seed: int, cases: int, programs: int = 0) -> None:
-        self.fleet = Fleet(engines)
+    def __init__(self, engines: Sequence[str], seed: int, cases: int) -> None:
+        self.fleet, self.seed = Fleet(engines), seed
         board = load_board("ultra96v2")
         self.cases: list[Case] = [draw_case(seed, index, list(CI_CONFIGS), board) for index in range(cases)]
         for config in CI_CONFIGS:
             self.fleet.build(config, self.cases[0].timing)
         self.expected = [self.fleet.run(case).verdict for case in self.cases]
-        self.programs = [random_program(seed + index, CI_CONFIGS[_SMALL], 10) for index in range(programs)]
-        self.images = [self._digest(case) if programs else "" for case in self.cases]
 
-    @staticmethod
-    def _image(case: Case) -> ProgramImage | None:
-        try:
-            return compile_in_full(case.graph, CI_CONFIGS[case.config]).image
-        except CompileError:
-            return None
+    def _seen_by(self) -> str:
+        wanted = zip(self.cases, self.expected, strict=True)
+        return next((case.name for case, verdict in wanted if self.fleet.run(case).verdict is not verdict), "")
 
-    def _digest(self, case: Case) -> str:
-        image = self._image(case)
-        return "" if image is None else image.digest
+    def judge(self, mutant: Mutant, text: str) -> tuple[Verdict, str]:
+        """What came of ``mutant``, and the name of the case that saw it."""
 
-    def _same(self, case: Case, digest: str) -> bool:
-        """Run a compiled case in other orders; whether its program is the sound one's."""
-        image = self._image(case)
-        if image is None:
-            return not digest
-        if case.config == _SMALL:
-            check_orders(image.program(), CI_CONFIGS[_SMALL], image.regions(image.pack_input(case.pixels)), case.fill, 2)
-        return image.digest == digest
-
-    def _work(self) -> int:
-        try:
-            for program in self.programs:
-                check_program(program.program, program.config, program.dram())
-            same = True
-            for index, case in enumerate(self.cases):
-                if self.fleet.run(case).verdict is not self.expected[index]:
-                    return 1 + index % _MOST
-                if self.programs:
-                    same &= self._same(case, self.images[index])
-        except DEFECTS:
-            return 1
-        return 0 if same else _OTHER
-
-    def judge(self, mutant: Mutant, text: str) -> tuple[Verdict, int]:
-        """What came of ``mutant``, and the index of the case that saw it (-1: none)."""
-
-        def work() -> int:
+        def work() -> str:
             put(mutant, text)
-            return self._work()
+            return self._seen_by()
 
-        code = in_child(work)
-        if code == _OTHER:
-            return Verdict.OTHER, -1
-        if code > _OTHER or code < 0:
-            return Verdict.CRASHED, -1
-        return (Verdict.KILLED, code - 1) if code else (Verdict.SURVIVED, -1)
+        said = in_child(work)
+        if said is None:
+            return Verdict.CRASHED, ""
+        return (Verdict.KILLED if said else Verdict.SURVIVED), said

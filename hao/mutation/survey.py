@@ -5,41 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hao.codegen.rtl import rtl_sources
 from hao.errors import UsageError
+from hao.mutation.compiler_jury import CompilerJury
+from hao.mutation.engine_jury import faulty_sources
 from hao.mutation.equivalent import reason_of
 from hao.mutation.mutant import Mutant, Verdict, interval, sample, text_digest
 from hao.mutation.python_faults import python_mutants
 from hao.mutation.python_runner import PythonJury, module_name, reachable
-from hao.mutation.rtl_runner import Bench, judge_by_bench, judge_by_proof, rtl_text
-from hao.mutation.verilog_faults import verilog_mutants
+from hao.mutation.rtl_runner import RtlJury, rtl_text
 
-Target = Literal["reference", "compiler", "rtl-control", "rtl-data"]
-TARGETS: tuple[Target, ...] = ("reference", "compiler", "rtl-control", "rtl-data")
+Target = Literal["reference", "compiler", "rtl"]
+TARGETS: tuple[Target, ...] = ("reference", "compiler", "rtl")
 SEED, CASES = 2026, 120
 """The fuzz cases of continuous integration (`tests/fuzz/test_campaign.py`)."""
-_PROGRAMS = 12
 REFERENCE = ("hao/ir/reference.py",)
 # without the judge itself, the generators of programs, and what decides on speed alone
 _NOT_COMPILER = frozenset({"executor", "executor_ops", "random_operands", "random_program", "timing", "tune", "__init__"})
-CONTROL = (
-    "hao_fifo", "hao_fifo_ram", "hao_burst", "hao_counters", "hao_control", "hao_regs", "hao_fetch", "hao_issue", "hao_store",
-    "hao_read_dma", "hao_write_dma",
-)  # fmt: skip
-DATA: Mapping[str, Bench] = {
-    "hao_requant": Bench("hao_requant_bench", "cocotb_requant", {"NumLanes": 8}),
-    "hao_requant_dsp": Bench("hao_requant_bench", "cocotb_requant", {"NumLanes": 8}),
-    "hao_window": Bench("hao_window", "cocotb_window", {"WinDepth": 32}, {"HAO_WIN_DEPTH": "32"}, wrapped=False),
-    "hao_gather": Bench("hao_load", "cocotb_load", {"RowBytes": 320}, {"HAO_ROW_BYTES": "320"}, wrapped=False),
-    "hao_gather_emit": Bench("hao_load", "cocotb_load", {"RowBytes": 320}, {"HAO_ROW_BYTES": "320"}, wrapped=False),
-    "hao_load": Bench("hao_load", "cocotb_load", {"RowBytes": 320}, {"HAO_ROW_BYTES": "320"}, wrapped=False),
-}
 
 
 class Row(BaseModel):
@@ -67,8 +56,9 @@ class Row(BaseModel):
 class Survey(BaseModel):
     """One target: ``drawn`` of ``population`` faults, by ``seed``; the interval is Wilson's at 95 %.
 
-    ``seen`` counts killed and crashed ones; ``other`` those with another, right program;
-    ``rate`` is ``seen / (drawn - equivalent - other)``.
+    ``seen`` counts killed and crashed ones; ``other`` those whose values are all right, but whose programs (of the RTL: cycles) are not
+    the sound ones'; ``recorded`` are those among them that a test of recorded programs or cycles sees. ``rate`` is
+    ``seen / (drawn - equivalent - other)``, ``recorded_rate`` is ``(seen + recorded) / (drawn - equivalent)``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,9 +69,13 @@ class Survey(BaseModel):
     seen: int
     equivalent: int
     other: int
+    recorded: int = 0
     rate: float
     low: float
     high: float
+    recorded_rate: float = 0.0
+    recorded_low: float = 0.0
+    recorded_high: float = 1.0
     seconds: float
     rows: tuple[Row, ...]
 
@@ -126,41 +120,28 @@ def files_of(target: Target) -> tuple[str, ...]:
     if target == "compiler":
         folder = _root() / "hao" / "compiler"
         return tuple(f"hao/compiler/{path.name}" for path in sorted(folder.glob("*.py")) if path.stem not in _NOT_COMPILER)
-    return tuple(f"accel/rtl/{name}.sv" for name in (CONTROL if target == "rtl-control" else tuple(DATA)))
+    return tuple(f"accel/rtl/{path.name}" for path in rtl_sources())
 
 
 def population(target: Target) -> list[Mutant]:
-    """Every fault that the tool can make of a target."""
+    """Every fault that the tool can make of a target; of the RTL those that one model can hold."""
+    if target == "rtl":
+        return list(faulty_sources().faults.values())
     found: list[Mutant] = []
+    import_module("hao.compiler.compile")
     for file in files_of(target):
         text = sound_text(file)
-        if file.endswith(".sv"):
-            found += verilog_mutants(file, text)
-        else:
-            import_module("hao.compiler.compile")
-            import_module(module_name(file))
-            found += [mutant for mutant in python_mutants(file, text) if reachable(mutant, text)]
+        import_module(module_name(file))
+        found += [mutant for mutant in python_mutants(file, text) if reachable(mutant, text)]
     return found
 
 
-def _judge_rtl(target: Target, mutant: Mutant) -> tuple[Verdict, str]:
-    text = sound_text(mutant.file)
-    return judge_by_proof(mutant, text) if target == "rtl-control" else judge_by_bench(mutant, text, DATA[Path(mutant.file).stem])
-
-
-def _judged(target: Target, chosen: list[Mutant], cases: int) -> Iterator[tuple[Mutant, Verdict, str]]:
-    if target in ("rtl-control", "rtl-data"):
-        for mutant in chosen:
-            yield mutant, *_judge_rtl(target, mutant)
-        return
-    # the reference does not run inside the kernel; the compiler's programs are held by the executor's checks too
-    if target == "reference":
-        jury = PythonJury(("csim-native",), SEED, cases)
-    else:
-        jury = PythonJury(("csim-native", "executor"), SEED, cases, _PROGRAMS)
-    for mutant in chosen:
-        verdict, case = jury.judge(mutant, sound_text(mutant.file))
-        yield mutant, verdict, f"{SEED}:{case}" if case >= 0 else ""
+def _judge_of(target: Target, cases: int) -> Callable[[Mutant], tuple[Verdict, str]]:
+    if target == "rtl":
+        return RtlJury().judge
+    # the reference does not run inside the kernel
+    jury = PythonJury(("csim-native",), SEED, cases) if target == "reference" else CompilerJury()
+    return lambda mutant: jury.judge(mutant, sound_text(mutant.file))
 
 
 def _seconds() -> float:
@@ -187,7 +168,9 @@ def survey(target: Target, count: int, seed: int, cases: int = CASES, listen: Ca
     begin, everything = _seconds(), population(target)
     chosen = sample(everything, count, seed)
     rows: list[Row] = []
-    for mutant, verdict, by in _judged(target, chosen, cases):
+    judge = _judge_of(target, cases)
+    for mutant in chosen:
+        verdict, by = judge(mutant)
         text = sound_text(mutant.file)
         reason = reason_of(mutant, text) if verdict is Verdict.SURVIVED else ""
         rows.append(
@@ -198,12 +181,21 @@ def survey(target: Target, count: int, seed: int, cases: int = CASES, listen: Ca
         )  # fmt: skip
         if listen is not None:
             listen(len(rows), len(chosen), rows[-1])
+    return counted(target, seed, len(everything), rows, _seconds() - begin)
+
+
+def counted(target: Target, seed: int, population: int, rows: Sequence[Row], seconds: float) -> Survey:
+    """The survey of judged faults. Of another program or other cycles, ``by`` names the recorded network where they differ."""
     equivalent = sum(bool(row.reason) for row in rows)
     seen = sum(row.verdict in (Verdict.KILLED, Verdict.CRASHED) for row in rows)
     other = sum(row.verdict is Verdict.OTHER for row in rows)
-    judged = len(rows) - equivalent - other
-    low, high = interval(seen, judged)
+    recorded = sum(row.verdict is Verdict.OTHER and bool(row.by) for row in rows)
+    faults = len(rows) - equivalent
+    low, high = interval(seen, faults - other)
+    recorded_low, recorded_high = interval(seen + recorded, faults)
     return Survey(
-        target=target, seed=seed, population=len(everything), drawn=len(rows), seen=seen, equivalent=equivalent, other=other,
-        rate=seen / judged if judged else 0.0, low=low, high=high, seconds=round(_seconds() - begin, 1), rows=tuple(rows),
+        target=target, seed=seed, population=population, drawn=len(rows), seen=seen, equivalent=equivalent, other=other, recorded=recorded,
+        rate=seen / (faults - other) if faults > other else 0.0, low=low, high=high,
+        recorded_rate=(seen + recorded) / faults if faults else 0.0, recorded_low=recorded_low, recorded_high=recorded_high,
+        seconds=round(seconds, 1), rows=tuple(rows),
     )  # fmt: skip

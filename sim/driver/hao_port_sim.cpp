@@ -85,18 +85,16 @@ void port_release(void *, hao_buffer *buffer) {
   free(buffer->host);
 }
 
-int port_flush(void *, const hao_buffer *buffer) {
+void port_flush(void *, const hao_buffer *buffer) {
   Cached &cached = cache.at(buffer->host);
   memcpy(cached.dram, buffer->host, buffer->bytes);
   memcpy(cached.clean.data(), buffer->host, buffer->bytes);
-  return 0;
 }
 
-int port_invalidate(void *, const hao_buffer *buffer) {
+void port_invalidate(void *, const hao_buffer *buffer) {
   Cached &cached = cache.at(buffer->host);
   memcpy(buffer->host, cached.dram, buffer->bytes);
   memcpy(cached.clean.data(), cached.dram, buffer->bytes);
-  return 0;
 }
 
 uint64_t port_now(void *context) { return hao_sim_cycle(model(context)) / HAO_SIM_CYCLES_PER_MICROSECOND; }

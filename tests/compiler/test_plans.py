@@ -2,59 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hao.compiler.allocate import pack, spread
+from hao.compiler.allocate import spread
 from hao.compiler.coloring import color_edges
 from hao.compiler.compile import compile_in_full
 from hao.compiler.emit import Emitted, emit
 from hao.compiler.executor import Executor
-from hao.compiler.layout import EVERY_MAP, place
+from hao.compiler.layout import place
 from hao.compiler.ops import Lowered
 from hao.compiler.plan import Plan, Segment, make_plan
 from hao.compiler.rolling import rolled
 from hao.compiler.timing import occupancy, schedule
-from hao.compiler.tune import ordered
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.engine.isa import Opcode
 from hao.errors import CompileError
-from hao.ir.builder import RandomBuilder, random_image
+from hao.fuzz.plans import random_planner, tower
+from hao.ir.builder import random_image
 from hao.ir.random_graph import random_graph
 from hao.ir.reference import execute
 from hao.models.integer_codenet import random_codenet
-
-
-def random_planner(seed: int, spills: float, rolls: float = 0.0) -> Callable[[Lowered, EngineConfig], tuple[Plan, Emitted]]:
-    """A planner that draws everything that a plan may choose."""
-
-    def planner(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
-        rng = np.random.default_rng(seed)
-        layout = place(lowered, int(rng.choice([0, EVERY_MAP])))
-        plan = make_plan(layout, lowered.outputs)
-        if rng.integers(2):
-            layout.ops = ordered(plan, config)
-            plan = make_plan(layout, lowered.outputs)
-        segments: list[Segment] = []
-        while not segments or segments[-1].stop < len(plan.steps):
-            start = segments[-1].stop if segments else 0
-            stop = min(start + int(rng.integers(1, 6)), len(plan.steps))
-            segments.append(Segment(start, stop, int(rng.choice([1, 2, 3, 4, 7, 16]))))
-        spilled = {p for p in layout.planes if plan.spillable(p, segments) and rng.random() < spills}
-        plan = replace(plan, segments=segments, spilled=spilled)
-        for segment in segments:
-            if rolls and segment.stop - segment.start > 1 and rng.random() < rolls:
-                plan = rolled(plan, segment.start, segment.stop, segment.stripes) or plan
-        emitted = emit(plan, config)
-        failure = (spread if rng.integers(2) else pack)(emitted.drafts, config)
-        if failure is not None:
-            raise CompileError(f"{failure.owner} does not fit")
-        return plan, emitted
-
-    return planner
 
 
 @pytest.mark.parametrize("config", CI_CONFIGS.values(), ids=CI_CONFIGS.keys())
@@ -111,12 +81,7 @@ def test_rolling_plans_compute_the_same(config: EngineConfig, spills: float) -> 
 
 def test_a_rolling_segment_computes_no_row_twice() -> None:
     """Every result word appears once in the taps, which is not so for the same steps in plain stripes."""
-    build = RandomBuilder(np.random.default_rng(1), (3, 48, 40), (9, 8, 7))
-    at = build.conv("stem", "image", 24, 3, stride=1, pad=1, weight_bits=8)
-    at = build.depthwise("deep", at, weight_bits=8)
-    at = build.conv("point", at, 40, weight_bits=8)
-    at = build.depthwise("deeper", at, weight_bits=8)
-    graph = build.graph("tower", [build.conv("last", at, 16, weight_bits=8)], {})
+    graph = tower(40)
     config = CI_CONFIGS["16x16x2"]
     words = {}
     for roll in (False, True):

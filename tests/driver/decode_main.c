@@ -26,7 +26,7 @@ static int port_allocate(void *context, size_t bytes, struct hao_buffer *buffer)
   return !buffer->host;
 }
 static void port_release(void *context, struct hao_buffer *buffer) { (void)context, free(buffer->host); }
-static int port_sync(void *context, const struct hao_buffer *buffer) { return (void)context, (void)buffer, 0; }
+static void port_sync(void *context, const struct hao_buffer *buffer) { (void)context, (void)buffer; }
 static void port_pause(void *context, uint64_t us) { (void)context, (void)us; }
 static uint64_t port_now(void *context) { return (void)context, 0; }
 

@@ -1,0 +1,177 @@
+"""Networks whose plans say the most about the compiler: random plans, and networks that only just fit their engine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hao.boards import load_board
+from hao.compiler.allocate import pack, spread
+from hao.compiler.compile import Compilation, Planner
+from hao.compiler.emit import Emitted, emit
+from hao.compiler.layout import EVERY_MAP, place
+from hao.compiler.ops import Lowered
+from hao.compiler.plan import Plan, Segment, make_plan
+from hao.compiler.rolling import rolled
+from hao.compiler.segments import fit
+from hao.compiler.tune import ordered
+from hao.engine.config import CI_CONFIGS, EngineConfig
+from hao.errors import CompileError, GraphError
+from hao.fuzz.case import Case, draw_case
+from hao.fuzz.pictures import draw_picture
+from hao.ir.builder import RandomBuilder
+from hao.ir.graph import Graph
+from hao.ir.random_graph import random_graph
+from hao.models.integer_codenet import random_codenet
+from hao.runtime.timing import DramTiming
+
+_LITTLE = EngineConfig(
+    pi=8, po=8, px=1, dw_lanes=8, fm_words=640, win_depth=48, wb_words=256, pb_words=64, lm_entries=64, disp_entries=256,
+    row_bytes=256, queue_depth=4,
+)  # fmt: skip
+TIGHT: Mapping[str, EngineConfig] = {
+    "little": _LITTLE,
+    "narrow": EngineConfig(
+        po=8, dw_lanes=8, fm_words=1024, win_depth=64, wb_words=256, pb_words=64, lm_entries=64, disp_entries=512, row_bytes=256,
+        queue_depth=4,
+    ),
+}  # fmt: skip
+"""Engines with so little memory that small networks are striped, spilled or refused."""
+
+
+def random_planner(seed: int, spills: float, rolls: float = 0.0) -> Callable[[Lowered, EngineConfig], tuple[Plan, Emitted]]:
+    """A planner that draws everything that a plan may choose.
+
+    Args:
+        seed: of all draws.
+        spills: chance of a tensor to go to DRAM.
+        rolls: chance of a segment to keep its window slices through its stripes.
+    """
+
+    def planner(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
+        rng = np.random.default_rng(seed)
+        layout = place(lowered, int(rng.choice([0, EVERY_MAP])))
+        plan = make_plan(layout, lowered.outputs)
+        if rng.integers(2):
+            layout.ops = ordered(plan, config)
+            plan = make_plan(layout, lowered.outputs)
+        segments: list[Segment] = []
+        while not segments or segments[-1].stop < len(plan.steps):
+            start = segments[-1].stop if segments else 0
+            stop = min(start + int(rng.integers(1, 6)), len(plan.steps))
+            segments.append(Segment(start, stop, int(rng.choice([1, 2, 3, 4, 7, 16]))))
+        spilled = {p for p in layout.planes if plan.spillable(p, segments) and rng.random() < spills}
+        plan = replace(plan, segments=segments, spilled=spilled)
+        for segment in segments:
+            if rolls and segment.stop - segment.start > 1 and rng.random() < rolls:
+                plan = rolled(plan, segment.start, segment.stop, segment.stripes) or plan
+        emitted = emit(plan, config)
+        failure = (spread if rng.integers(2) else pack)(emitted.drafts, config)
+        if failure is not None:
+            raise CompileError(f"{failure.owner} does not fit")
+        return plan, emitted
+
+    return planner
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A case with the planner that compiles it; ``case.config`` is a name of ``CI_CONFIGS`` or ``TIGHT``."""
+
+    case: Case
+    planner: Planner = fit
+
+    @property
+    def config(self) -> EngineConfig:
+        """The engine."""
+        return {**CI_CONFIGS, **TIGHT}[self.case.config]
+
+
+def tower(width: int = 64) -> Graph:
+    """Five layers on maps of 48 x ``width``: the smallest network here whose plan rolls on the larger engines."""
+    build = RandomBuilder(np.random.default_rng(1), (3, 48, width), (9, 8, 7))
+    at = build.conv("stem", "image", 24, 3, stride=1, pad=1, weight_bits=8)
+    at = build.depthwise("deep", at, weight_bits=8)
+    at = build.conv("point", at, 40, weight_bits=8)
+    at = build.depthwise("deeper", at, weight_bits=8)
+    return build.graph("tower", [build.conv("last", at, 16, weight_bits=8)], {})
+
+
+def displacements() -> dict[str, Graph]:
+    """Deformable layers whose displacement is shared, passed on, read by others, an output, or the layer's own input; 12 x 10 pixels."""
+    graphs = {}
+    for name in ("own", "shared", "dense", "output", "pooled", "doubled", "sliced", "itself"):
+        build = RandomBuilder(np.random.default_rng(2), (3, 12, 10), (9, 8, 7))
+        at = build.conv("stem", "image", 20, 3, stride=1, pad=1, weight_bits=8)
+        outputs, source, step = [build.deform("first", at, (-3, 4))], at, "first.scale"
+        if name == "dense":
+            outputs.append(build.conv("reader", step, 3))
+        elif name == "output":
+            outputs.append(step)
+        elif name == "pooled":
+            step = build.max_pool("pool", step, 3, 1, 1)
+        elif name == "doubled":
+            source, step = build.upsample("wide", at), build.upsample("far", step)
+        elif name == "sliced":
+            step = build.split("half", build.concat("both", [step, step]), 1)[1]
+        elif name == "itself":
+            source = step
+        if name not in ("own", "dense", "output"):
+            outputs.append(build.deform("second", source, (-3, 4), displacement=step))
+        graphs[name] = build.graph(f"displacement-{name}", outputs, {})
+    return graphs
+
+
+def _case(name: str, config: str, graph: Graph, seed: int) -> Case:
+    data, pixels = draw_picture(graph.nodes[0].shape, np.random.default_rng(seed))  # type: ignore[attr-defined]
+    timing = DramTiming.of_board(load_board("ultra96v2"))
+    return Case(name, config, graph, pixels, timing, seed % 256, "plans", data)
+
+
+def _tight(count: int) -> Iterator[Planned]:
+    for config in TIGHT:
+        for seed in range(count):
+            try:
+                graph = random_graph(seed, 10, max_size=40, max_channels=48)
+            except GraphError:
+                continue
+            yield Planned(_case(f"{config}:{seed}", config, graph, seed))
+
+
+def _random(count: int) -> Iterator[Planned]:
+    for config in CI_CONFIGS:
+        for seed in range(count):
+            graph = random_graph(100 + seed, 12, max_size=24)
+            planner = random_planner(seed, 0.4 * (seed % 2), 0.9 * (seed // 2 % 2))
+            yield Planned(_case(f"plan:{config}:{seed}", config, graph, seed), planner)
+
+
+def telling(cases: int = 120, tight: int = 70, random: int = 24) -> list[Planned]:
+    """Networks that together run nearly all of the compiler, in a fixed order, cheap ones first.
+
+    Args:
+        cases: of continuous integration's fuzz cases (seed 2026).
+        tight: networks for each engine of ``TIGHT``.
+        random: random plans for each engine of ``CI_CONFIGS``.
+    """
+    board = load_board("ultra96v2")
+    found = [Planned(draw_case(2026, index, list(CI_CONFIGS), board)) for index in range(cases)]
+    found += [Planned(_case(f"displacement:{name}", "8x8x1", graph, 1)) for name, graph in displacements().items()]
+    found += [*_random(random), *_tight(tight)]
+    found += [Planned(_case(f"tower:{config}", config, tower(), 1)) for config in ("16x16x2", "16x8x1")]
+    found.append(Planned(_case("codenet-b-64", "8x8x1", random_codenet("b", seed=1, size=64), 1)))
+    return found
+
+
+def plan_digest(made: Compilation) -> str:
+    """First 16 digits of the SHA-256 over all that a compilation decided: program, data, outputs, traced tensors, steps; no versions."""
+    manifest = made.image.manifest.model_dump_json(
+        include={"program_offset", "program_count", "input", "outputs", "output_bytes", "scratch_bytes"}
+    )
+    state = hashlib.sha256(manifest.encode())
+    state.update(repr((made.assembled.trace.entries, made.assembled.steps)).encode())
+    state.update(made.assembled.dram)
+    return state.hexdigest()[:16]
