@@ -1,5 +1,6 @@
 // hao_burst: the bursts of a request cover its words once, in order and without gaps; each has 1 to
-// MaxBurst beats and stays inside 4 KiB; the last one is marked; a burst is held until taken.
+// MaxBurst beats and stays inside 4 KiB; the last one is marked; a burst is held until taken. One
+// request waits while another is cut; none is lost and none passes another.
 // Assumed: a request has at least one word and a 16-byte address (asserted where requests are made).
 module formal_burst #(
   parameter int unsigned MaxBurst = 4
@@ -19,6 +20,9 @@ module formal_burst #(
   logic [8:0]  burst_beats, held_beats_q;
   logic [35:0] next_q;  // word that the next burst must begin with
   logic [15:0] left_q;  // words of the request in no burst yet
+  logic        wait_q, begins;  // a request waits; it comes to work
+  logic [35:0] wait_word_q;
+  logic [15:0] wait_left_q;
 
   hao_burst #(
     .MaxBurst(MaxBurst)
@@ -37,19 +41,29 @@ module formal_burst #(
     .burst_last_o (burst_last)
   );
 
+  assign begins = wait_q && (!open_q || (burst_valid && burst_ready_i &&
+                                         left_q == 16'(burst_beats)));
+
   always_ff @(posedge clk_i) started_q <= 1'b1;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {open_q, held_q, next_q, left_q} <= '0;
+      {open_q, held_q, next_q, left_q, wait_q, wait_word_q, wait_left_q} <= '0;
     end else if (clear_i) begin
-      {open_q, held_q, next_q, left_q} <= '0;
+      {open_q, held_q, next_q, left_q, wait_q, wait_word_q, wait_left_q} <= '0;
     end else begin
       held_q <= burst_valid && !burst_ready_i;
       if (req_valid_i && req_ready) begin
+        wait_q      <= 1'b1;
+        wait_word_q <= req_addr_i[39:4];
+        wait_left_q <= req_words_i;
+      end else if (begins) begin
+        wait_q <= 1'b0;
+      end
+      if (begins) begin
         open_q <= 1'b1;
-        next_q <= req_addr_i[39:4];
-        left_q <= req_words_i;
+        next_q <= wait_word_q;
+        left_q <= wait_left_q;
       end else if (burst_valid && burst_ready_i) begin
         open_q <= left_q != 16'(burst_beats);
         next_q <= next_q + 36'(burst_beats);
@@ -82,9 +96,10 @@ module formal_burst #(
       end
       burst_is_held: assert (!held_q || (burst_valid && burst_addr == held_addr_q &&
                                          burst_beats == held_beats_q && burst_last == held_last_q));
-      taken_only_between_requests: assert (!(req_valid_i && req_ready) || !open_q ||
-                                           (burst_last && burst_ready_i));
-      idle_takes_a_request: assert (open_q || req_ready);
+      taken_when_none_waits: assert (req_ready == !wait_q);
+      waiting_words_are_left: assert (!wait_q || wait_left_q != '0);
+      waiting_is_known: assert (!wait_q || (u_dut.next_word_q == wait_word_q &&
+                                            u_dut.next_left_q == wait_left_q));
       reach_third_burst: assert (!(open_q && burst_last && burst_addr[11:4] == '0 && next_q != '0));
     end
   end

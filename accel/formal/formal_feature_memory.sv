@@ -25,6 +25,7 @@ module formal_feature_memory
   logic         started_q = 1'b0;
   logic [3:0]   ready, response;
   logic [2:0]   wr_ready;
+  logic [PX-1:0] dense_need;
   logic [15:0]  dense_addr [PX], fill_addr [PX], wr_addr [3][4];
   logic [1:0]   wr_sel [3][Lanes];
   logic [15:0]  wr_mask [3];
@@ -52,6 +53,7 @@ module formal_feature_memory
     .clear_i          (1'b0),
     .dense_rd_valid_i (valid_i[0]),
     .dense_rd_ready_o (ready[0]),
+    .dense_rd_need_i  (dense_need),
     .dense_rd_en_i    (dense_en_i),
     .dense_rd_addr_i  (dense_addr),
     .dense_rsp_valid_o(response[0]),
@@ -98,6 +100,7 @@ module formal_feature_memory
 
   always_comb begin
     for (int unsigned b = 0; b < PX; b++) begin
+      dense_need[b] = touches(addr_i[0], dense_en_i, b);
       readers[b] = 2'(grant[0] && touches(addr_i[0], dense_en_i, b)) +
                    2'(grant[1] && touches(addr_i[1], fill_en_i, b)) +
                    2'(grant[2] && touches(addr_i[2], PX'(1), b)) +

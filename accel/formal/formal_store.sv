@@ -25,7 +25,7 @@ module formal_store
   logic [127:0] data;
   logic [FmReadLatency-1:0] pipe_q;
   logic         hold_dma_q, hold_data_q, hold_rd_q, clear_q;
-  logic [15:0]  to_read_q, next_addr_q, rd_addr_q, dma_words_q;
+  logic [15:0]  to_read_q, next_addr_q, rd_addr_q, dma_words_q, held_words_q, held_addr_q;
   logic [3:0]   open_q, asked_q, flying;  // instructions taken and not completed; DMA requests
   logic [16:0]  to_pop_q;
   store_instr_t instr;
@@ -69,9 +69,11 @@ module formal_store
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {pipe_q, hold_dma_q, hold_data_q, hold_rd_q, to_read_q, next_addr_q, open_q, asked_q} <= '0;
+      {pipe_q, hold_dma_q, hold_data_q, hold_rd_q, to_read_q, next_addr_q, open_q, asked_q,
+       held_words_q, held_addr_q} <= '0;
     end else if (clear_i) begin
-      {pipe_q, hold_dma_q, hold_data_q, hold_rd_q, to_read_q, next_addr_q, open_q, asked_q} <= '0;
+      {pipe_q, hold_dma_q, hold_data_q, hold_rd_q, to_read_q, next_addr_q, open_q, asked_q,
+       held_words_q, held_addr_q} <= '0;
     end else begin
       pipe_q      <= {pipe_q[FmReadLatency-2:0], read};
       hold_dma_q  <= dma_valid && !dma_ready_i;
@@ -79,9 +81,10 @@ module formal_store
       hold_rd_q   <= rd_valid && !rd_req_ready_i;
       open_q      <= open_q + 4'(take) - 4'(done);
       asked_q     <= asked_q + 4'(dma_valid && dma_ready_i) - 4'(dma_done_i);
-      if (take) next_addr_q <= instr.src_addr;
+      if (take) {held_addr_q, held_words_q} <= {instr.src_addr, instr.length};
+      if (u_dut.begins) next_addr_q <= held_addr_q;
       else if (read) next_addr_q <= next_addr_q + 16'd1;
-      if (take) to_read_q <= instr.length;
+      if (u_dut.begins) to_read_q <= held_words_q;
       else if (read) to_read_q <= to_read_q - 16'd1;
     end
   end
@@ -97,14 +100,18 @@ module formal_store
     if (dma_done_i) assume (asked_q != '0);
     if (rst_ni) begin
       room_for_every_answer: assert (!pipe_q[FmReadLatency-1] || u_dut.buffer_ready);
-      credit_is_room:        assert (u_dut.credit_q + flying + u_dut.level == 4'd8);
+      credit_is_room:        assert (u_dut.credit_q + flying + u_dut.level == 4'd8 &&
+                                     u_dut.room_q == (u_dut.credit_q != '0));
       reads_what_is_named:   assert (u_dut.reading_q == (to_read_q != '0));
       reads_in_order:        assert (!rd_valid || rd_addr == next_addr_q);
       stall_is_told:         assert (stall == ((rd_valid && !rd_req_ready_i) ||
                                                (data_valid && !data_ready_i)));
       left_is_counted:       assert (!u_dut.reading_q || u_dut.left_q == to_read_q);
-      at_most_eight_open:    assert (open_q <= 4'd8);
-      open_is_counted:       assert (open_q == u_dut.flights_q + 4'(u_dut.empty_done_q));
+      at_most_nine_open:     assert (open_q <= 4'd9);
+      open_is_counted:       assert (open_q == u_dut.flights_q + 4'(u_dut.empty_done_q) +
+                                     4'(u_dut.held_q));
+      held_is_known:         assert (!u_dut.held_q || (u_dut.instr_q.length == held_words_q &&
+                                                       u_dut.instr_q.src_addr == held_addr_q));
       asked_is_open:         assert (asked_q + 4'(u_dut.request_q) == u_dut.flights_q);
       empty_alone:           assert (!u_dut.empty_done_q || u_dut.flights_q == '0);
       done_for_an_open_one:  assert (!done || open_q != '0);

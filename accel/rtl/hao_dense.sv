@@ -41,6 +41,7 @@ module hao_dense #(
   // Feature memory
   output logic          rd_req_valid_o,
   input  logic          rd_req_ready_i,
+  output logic [PX-1:0] rd_req_need_o,
   output logic [PX-1:0] rd_req_en_o,
   output logic   [15:0] rd_req_addr_o [PX],
   input  logic          rd_rsp_valid_i,
@@ -103,6 +104,7 @@ module hao_dense #(
     .buf_wr_data_i,
     .rd_req_valid_o,
     .rd_req_ready_i,
+    .rd_req_need_o,
     .rd_req_en_o,
     .rd_req_addr_o,
     .word_valid_o (word_valid),

@@ -44,17 +44,16 @@ module hao_dense_addr #(
   // Feature memory
   output logic               rd_req_valid_o,
   input  logic               rd_req_ready_i,
+  output logic      [PX-1:0] rd_req_need_o,     // banks that it touches
   output logic      [PX-1:0] rd_req_en_o,
   output logic        [15:0] rd_req_addr_o [PX],
   // Operands under way
   output logic      [PX-1:0] slot_load_o,       // pixels that this grant completes
   output logic      [PX-1:0] slot_en_o,         // ... inside the map
-  output logic               beat_signed_o,
-  output logic               beat_valid_o,
+  output logic               beat_signed_o, beat_valid_o,
   output logic               beat_swap_o,       // first beat with these weights
   output logic               beat_upper_o,      // PI = 8: lanes 8 to 15
-  output logic               beat_first_o,      // first pass
-  output logic               beat_last_o,       // last pass
+  output logic               beat_first_o, beat_last_o,  // first, last pass
   output logic         [4:0] beat_group_o,
   output logic               beat_pair_o,       // the group has two pixels
   output logic         [2:0] beat_mark_o        // {outputs 8 to 15, last of chunk, of instruction}
@@ -70,16 +69,18 @@ module hao_dense_addr #(
   logic        active_q, pass_q, upper_q, first_q, last_q, half_q, final_q;
   logic [15:0] in_w_q, in_h_q, out_w_q, base_q, wrap_place_q;
   logic [3:0]  ky_q, kx_q, stride_q;
-  logic [4:0]  group_q, limit_q, tail_q;
+  logic [4:0]  group_q, limit_q, limit, tail_q;
   logic        x_signed_q, tail_pair_q, wrap_two_q;
+  logic        group_end_q, credit_q;  // group_q == limit_q, credits_q != 0
   logic signed [19:0]     wrap_ix_q;
   logic [CreditWidth-1:0] credits_q;
   logic start, take, emit, spend, last_pass, walk_end, tile_end, chunk_end, instr_end, queue_ready;
 
   assign last_pass    = last_q && (PI == 16 || upper_q);
-  assign emit         = pass_q && queue_ready && (!last_pass || credits_q != '0);
+  assign emit         = pass_q && queue_ready && (!last_pass || credit_q);
   assign spend        = emit && last_pass;
-  assign walk_end     = emit && group_q == limit_q;
+  assign walk_end     = emit && group_end_q;
+  assign limit        = !tile_final_i ? '1 : start ? cmd_tail_i : tail_q;
   assign tile_end     = walk_end && (PI == 16 || upper_q);
   assign chunk_end    = tile_end && last_q && (PO == 16 || half_q);
   assign instr_end    = chunk_end && final_q;
@@ -90,14 +91,13 @@ module hao_dense_addr #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      active_q  <= 1'b0;
-      pass_q    <= 1'b0;
+      {active_q, pass_q, credit_q} <= 3'b001;
       credits_q <= CreditWidth'(Credits);
     end else if (clear_i) begin
-      active_q  <= 1'b0;
-      pass_q    <= 1'b0;
+      {active_q, pass_q, credit_q} <= 3'b001;
       credits_q <= CreditWidth'(Credits);
     end else begin
+      credit_q <= drained_i || (credit_q && !(spend && credits_q == CreditWidth'(1)));
       if (start)          active_q <= 1'b1;
       else if (instr_end) active_q <= 1'b0;
       if (take)           pass_q <= 1'b1;
@@ -128,8 +128,11 @@ module hao_dense_addr #(
       last_q  <= tile_last_i;
       half_q  <= tile_half_i;
       final_q <= tile_final_i;
-      limit_q <= !tile_final_i ? '1 : start ? cmd_tail_i : tail_q;
+      limit_q <= limit;
     end
+    if (take)          group_end_q <= limit == '0;
+    else if (walk_end) group_end_q <= limit_q == '0;
+    else if (emit)     group_end_q <= limit_q == group_q + 5'd1;
     if (take)          upper_q <= 1'b0;
     else if (walk_end) upper_q <= PI == 8 && !upper_q;
     if (take || walk_end) group_q <= '0;
@@ -143,17 +146,17 @@ module hao_dense_addr #(
     logic [4:0] group;
   } beat_t;
 
-  localparam int unsigned QueueWidth = $bits(beat_t) + 1 + 17 * PX;
+  localparam int unsigned QueueWidth = $bits(beat_t) + 2 + 18 * PX;
 
-  logic          place_valid_q, out_valid, out_ready, in_ready, conflict, out_conflict;
+  logic          place_valid_q, out_valid, out_ready, in_ready, conflict, out_conflict, out_any;
   beat_t         place_beat_q, beat;
   logic [15:0]   place_in_w_q, place_in_h_q;
-  logic [PX-1:0] in_en, out_en;
+  logic [PX-1:0] in_en, out_en, in_need;
   logic [15:0]   in_addr [PX];
   logic          final_single;
   logic [QueueWidth-1:0] in_data, out_data;
 
-  assign final_single = final_q && group_q == limit_q && !tail_pair_q;
+  assign final_single = final_q && group_end_q && !tail_pair_q;
 
   for (genvar k = 0; k < PX; k++) begin : gen_lane
     logic signed [19:0] iy, ix;
@@ -194,24 +197,26 @@ module hao_dense_addr #(
 
     assign in_en[k] = live_q && iy[19:16] == '0 && iy[15:0] < place_in_h_q &&
                       ix[19:16] == '0 && ix[15:0] < place_in_w_q;
-    assign in_data[17*k+:17]             = {in_en[k], in_addr[k]};
-    assign {out_en[k], rd_req_addr_o[k]} = out_data[17*k+:17];
+    assign in_data[18*k+:18] = {in_need[k], in_en[k], in_addr[k]};
+    assign {rd_req_need_o[k], out_en[k], rd_req_addr_o[k]} = out_data[18*k+:18];
   end
 
   if (PX == 2) begin : gen_conflict
     assign conflict = (&in_en) && in_addr[0][0] == in_addr[PX-1][0];
+    assign in_need  = {(in_en[0] && in_addr[0][0]) || (in_en[PX-1] && in_addr[PX-1][0]),
+                       (in_en[0] && !in_addr[0][0]) || (in_en[PX-1] && !in_addr[PX-1][0])};
   end else begin : gen_no_conflict
     assign conflict = 1'b0;
+    assign in_need  = in_en;
   end
 
   assign queue_ready = !place_valid_q || in_ready;
-  assign in_data[QueueWidth-1:17*PX] = {conflict, place_beat_q};
-  assign {out_conflict, beat}        = out_data[QueueWidth-1:17*PX];
+  assign in_data[QueueWidth-1:18*PX]   = {in_en != '0, conflict, place_beat_q};
+  assign {out_any, out_conflict, beat} = out_data[QueueWidth-1:18*PX];
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni)          place_valid_q <= 1'b0;
-    else if (clear_i)     place_valid_q <= 1'b0;
-    else if (queue_ready) place_valid_q <= emit;
+    if (!rst_ni)                     place_valid_q <= 1'b0;
+    else if (clear_i || queue_ready) place_valid_q <= emit && !clear_i;
   end
 
   always_ff @(posedge clk_i) begin
@@ -227,16 +232,14 @@ module hao_dense_addr #(
         gap:   PI == 8 && limit_q == '0 && upper_q,
         pair:  PX == 2 && !final_single,
         done:  group_q == '0 && (PI == 16 || upper_q),
-        mark:  {half_q, group_q == limit_q, group_q == limit_q && final_q && (PO == 16 || half_q)},
+        mark:  {half_q, group_end_q, group_end_q && final_q && (PO == 16 || half_q)},
         group: group_q
       };
     end
   end
 
-  logic [1:0] unused_level;
-  hao_fifo #(
-    .Width(QueueWidth),
-    .Depth(2)
+  hao_fifo_pair #(
+    .Width(QueueWidth)
   ) i_queue (
     .clk_i,
     .rst_ni,
@@ -246,8 +249,7 @@ module hao_dense_addr #(
     .in_data_i  (in_data),
     .out_valid_o(out_valid),
     .out_ready_i(out_ready),
-    .out_data_o (out_data),
-    .level_o    (unused_level)
+    .out_data_o (out_data)
   );
 
   // Grants. A group that the very next beat revisits (one group, both lane halves) keeps a cycle's
@@ -255,31 +257,27 @@ module hao_dense_addr #(
   logic second_q, beat_before_q, wait_gap, grant;
 
   assign wait_gap       = beat.gap && beat_before_q;
-  assign rd_req_valid_o = out_valid && out_en != '0 && !wait_gap;
+  assign rd_req_valid_o = out_valid && out_any && !wait_gap;
   assign rd_req_en_o    = !out_conflict ? out_en : second_q ? PX'(2) : PX'(1);
-  assign grant          = out_valid && !wait_gap && (out_en == '0 || rd_req_ready_i);
+  assign grant          = out_valid && !wait_gap && (!out_any || rd_req_ready_i);
   assign out_ready      = grant && (!out_conflict || second_q);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      second_q      <= 1'b0;
-      beat_before_q <= 1'b0;
+      {second_q, beat_before_q} <= '0;
     end else if (clear_i) begin
-      second_q      <= 1'b0;
-      beat_before_q <= 1'b0;
+      {second_q, beat_before_q} <= '0;
     end else begin
       if (grant) second_q <= out_conflict && !second_q;
       beat_before_q <= out_ready;
     end
   end
 
-  assign slot_load_o   = !grant ? '0 : !out_conflict ? '1 : rd_req_en_o;
-  assign slot_en_o     = rd_req_en_o;
-  assign beat_valid_o  = out_ready;
-  assign beat_group_o  = beat.group;
-  assign beat_pair_o   = beat.pair;
-  assign beat_mark_o   = beat.mark;
-  assign release_o     = out_ready && beat.done;
+  assign slot_load_o  = !grant ? '0 : !out_conflict ? '1 : rd_req_en_o;
+  assign slot_en_o    = rd_req_en_o;
+  assign beat_valid_o = out_ready;
+  assign release_o    = out_ready && beat.done;
+  assign {beat_group_o, beat_pair_o, beat_mark_o} = {beat.group, beat.pair, beat.mark};
   assign {beat_signed_o, beat_swap_o, beat_upper_o, beat_first_o, beat_last_o} =
          {beat.sign, beat.swap, beat.upper, beat.first, beat.last};
 
@@ -287,6 +285,10 @@ module hao_dense_addr #(
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) drained_i |->
                    32'(credits_q) < Credits)
     else $error("hao_dense_addr: the drain buffer gave back more than it has");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   credit_q == (credits_q != '0) &&
+                   (!pass_q || group_end_q == (group_q == limit_q)))
+    else $error("hao_dense_addr: credits or groups miscounted");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) take |->
                    tile_first_i || !(start || chunk_end))
     else $error("hao_dense_addr: a chunk does not begin with its first tile");

@@ -22,6 +22,7 @@ module hao_dense_front #(
   // Feature memory
   output logic          rd_req_valid_o,
   input  logic          rd_req_ready_i,
+  output logic [PX-1:0] rd_req_need_o,
   output logic [PX-1:0] rd_req_en_o,
   output logic   [15:0] rd_req_addr_o [PX],
   // Words of weight tiles
@@ -227,6 +228,7 @@ module hao_dense_front #(
     .drained_i,
     .rd_req_valid_o,
     .rd_req_ready_i,
+    .rd_req_need_o,
     .rd_req_en_o,
     .rd_req_addr_o,
     .slot_load_o,

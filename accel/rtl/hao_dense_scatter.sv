@@ -44,15 +44,16 @@ module hao_dense_scatter #(
 
   import hao_pkg::*;
 
-  logic         valid, sent, last, start, active_q, place_valid;
+  logic         valid, sent, last, take, start, start_q, ready_q, active_q, place_valid;
+  logic         feature_q, window_q, disp_q;  // where the active instruction's words go
   logic [127:0] word;
-  logic [1:0]   unused_level;
-  destination_e dst_q;
   logic [31:0]  lane_sel_q;
+  dense_instr_t next_q;  // the next instruction, its addresses worked out
+  logic [31:0]  next_p0_q;
+  logic [15:0]  next_addr_q [4];
 
-  hao_fifo #(
-    .Width(129),
-    .Depth(2)
+  hao_fifo_pair #(
+    .Width(129)
   ) i_words (
     .clk_i,
     .rst_ni,
@@ -62,17 +63,17 @@ module hao_dense_scatter #(
     .in_data_i  ({word_last_i, word_i}),
     .out_valid_o(valid),
     .out_ready_i(sent),
-    .out_data_o ({last, word}),
-    .level_o    (unused_level)
+    .out_data_o ({last, word})
   );
 
-  assign cmd_ready_o = !active_q || (sent && last);
-  assign start       = cmd_valid_i && cmd_ready_o;
+  assign cmd_ready_o = !ready_q;
+  assign take        = cmd_valid_i && !ready_q;
+  assign start       = ready_q && (!active_q || (sent && last));
 
   always_comb begin
-    wr_valid_o      = valid && active_q && dst_q == DstFeature;
-    win_wr_valid_o  = valid && active_q && dst_q == DstWindow && place_valid;
-    disp_wr_valid_o = valid && active_q && dst_q == DstDisplacement;
+    wr_valid_o      = valid && feature_q;
+    win_wr_valid_o  = valid && window_q && place_valid;
+    disp_wr_valid_o = valid && disp_q;
     sent            = (wr_valid_o && wr_ready_i) || (win_wr_valid_o && win_wr_ready_i) ||
                       disp_wr_valid_o;
     stall_o         = (wr_valid_o && !wr_ready_i) || (win_wr_valid_o && !win_wr_ready_i);
@@ -89,27 +90,37 @@ module hao_dense_scatter #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      active_q <= 1'b0;
-      done_o   <= 1'b0;
+      {start_q, ready_q, active_q, feature_q, window_q, disp_q, done_o} <= '0;
     end else if (clear_i) begin
-      active_q <= 1'b0;
-      done_o   <= 1'b0;
+      {start_q, ready_q, active_q, feature_q, window_q, disp_q, done_o} <= '0;
     end else begin
-      if (start)             active_q <= 1'b1;
-      else if (sent && last) active_q <= 1'b0;
+      ready_q <= take || (ready_q && !start);
+      start_q <= start && destination_e'(next_q.dst) == DstWindow;
+      if (start) begin
+        active_q  <= 1'b1;
+        feature_q <= destination_e'(next_q.dst) == DstFeature;
+        disp_q    <= destination_e'(next_q.dst) == DstDisplacement;
+      end else if (sent && last) begin
+        {active_q, feature_q, disp_q} <= '0;
+      end
+      window_q <= start_q || (window_q && !(sent && last));
       done_o <= sent && last;
     end
   end
 
   always_ff @(posedge clk_i) begin
+    if (take) begin
+      next_q         <= cmd_i;
+      next_p0_q      <= cmd_p0_i;
+      next_addr_q[0] <= cmd_i.dst_base0 + cmd_p0_i[15:0];
+      next_addr_q[1] <= cmd_i.dst_base1 + cmd_p0_i[15:0];
+      next_addr_q[2] <= cmd_i.dst_base2 + cmd_p0_i[15:0];
+      next_addr_q[3] <= cmd_i.dst_base3 + cmd_p0_i[15:0];
+    end
     if (start) begin
-      dst_q        <= destination_e'(cmd_i.dst);
-      lane_sel_q   <= cmd_i.lane_sel;
-      wr_mask_o    <= cmd_i.lane_mask;
-      wr_addr_o[0] <= cmd_i.dst_base0 + cmd_p0_i[15:0];
-      wr_addr_o[1] <= cmd_i.dst_base1 + cmd_p0_i[15:0];
-      wr_addr_o[2] <= cmd_i.dst_base2 + cmd_p0_i[15:0];
-      wr_addr_o[3] <= cmd_i.dst_base3 + cmd_p0_i[15:0];
+      lane_sel_q <= next_q.lane_sel;
+      wr_mask_o  <= next_q.lane_mask;
+      wr_addr_o  <= next_addr_q;
     end else if (sent) begin
       for (int unsigned k = 0; k < 4; k++) wr_addr_o[k] <= wr_addr_o[k] + 16'd1;
     end
@@ -121,18 +132,21 @@ module hao_dense_scatter #(
     .clk_i,
     .rst_ni,
     .clear_i,
-    .start_i    (start && destination_e'(cmd_i.dst) == DstWindow),
-    .width_i    (cmd_i.out_w),
-    .win_base_i (cmd_i.win_base),
-    .win_rows_i (cmd_i.win_rows),
-    .win_pitch_i(cmd_i.win_pitch),
-    .win_slot0_i(cmd_i.win_slot0),
-    .win_bank0_i(cmd_i.win_bank0),
+    .start_i    (start_q),  // next_q still holds the instruction that started
+    .width_i    (next_q.out_w),
+    .win_base_i (next_q.win_base),
+    .win_rows_i (next_q.win_rows),
+    .win_pitch_i(next_q.win_pitch),
+    .win_slot0_i(next_q.win_slot0),
+    .win_bank0_i(next_q.win_bank0),
     .valid_o    (place_valid),
     .next_i     (win_wr_valid_o && win_wr_ready_i),
     .bank_o     (win_wr_bank_o),
     .addr_o     (win_wr_addr_o)
   );
+
+  logic unused;
+  assign unused = ^{next_q, next_p0_q};
 
 `ifndef SYNTHESIS
   if (TapEnable) begin : gen_tap
@@ -150,7 +164,7 @@ module hao_dense_scatter #(
       end
     end
     always_ff @(posedge clk_i) begin
-      if (start)     pixel_q <= cmd_p0_i;
+      if (start)     pixel_q <= next_p0_q;
       else if (sent) pixel_q <= pixel_q + 1;
     end
   end

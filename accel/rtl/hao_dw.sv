@@ -61,8 +61,8 @@ module hao_dw #(
 
   // The next instruction, and the start of its work.
   logic        prep_ready, prep_busy, take_dw, is_add, info_ready, loaded;
-  logic        start, start_dw, start_add;
-  logic        walk_active, walk_fire, walk_last, walk_result, add_active, add_end;
+  logic        ready_dw_q, ready_add_q, free, start, start_dw, start_add;
+  logic        walk_active, walk_fire, walk_last, walk_result, add_active;
   dw_instr_t   dw_instr;
   add_instr_t  add_instr;
   logic [15:0] pixel, dst_addr [4], src_addr [2];
@@ -87,9 +87,16 @@ module hao_dw #(
     .span_o    (span)
   );
 
-  assign start     = prep_ready && info_ready && (is_add || loaded) &&
-                     (!walk_active || (walk_fire && walk_last)) && (!add_active || add_end);
-  assign {start_dw, start_add} = {start && !is_add, start && is_add};
+  // What the next instruction itself needs is looked at a cycle before it starts.
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni)      {ready_dw_q, ready_add_q} <= '0;
+    else if (clear_i) {ready_dw_q, ready_add_q} <= '0;
+    else {ready_dw_q, ready_add_q} <= {2{prep_ready && info_ready && !start}} &
+                                      {!is_add && loaded, is_add};
+  end
+  assign free = (!walk_active || (walk_fire && walk_last)) && !add_active;
+  assign {start_dw, start_add} = {ready_dw_q, ready_add_q} & {2{free}};
+  assign start = (ready_dw_q || ready_add_q) && free;
 
   // Room in the result buffer, and pixels between walk and core.
   logic [$clog2(Depth+1)-1:0] used_q;
@@ -102,16 +109,13 @@ module hao_dw #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      used_q      <= '0;
-      under_way_q <= '0;
+      {used_q, under_way_q} <= '0;
     end else if (clear_i) begin
-      used_q      <= '0;
-      under_way_q <= '0;
+      {used_q, under_way_q} <= '0;
     end else begin
       if (reserve != pop) used_q <= reserve ? used_q + 1'b1 : used_q - 1'b1;
-      if (walk_fire || core_words != '0) begin
+      if (walk_fire || core_words != '0)
         under_way_q <= under_way_q + 5'(walk_fire) - 5'(core_words);
-      end
     end
   end
 
@@ -228,7 +232,6 @@ module hao_dw #(
     .second_o  (add_second),
     .half_o    (add_half),
     .last_o    (add_last),
-    .end_o     (add_end),
     .value_o   (add_value),
     .mult_o    (add_mult),
     .shift_o   (add_shift),
@@ -294,5 +297,4 @@ module hao_dw #(
 
   assign busy_o  = prep_busy || walk_active || add_active || scatter_busy;
   assign stall_o = (wr_valid_o && !wr_ready_i) || (rd_req_valid_o && !rd_req_ready_i);
-
 endmodule

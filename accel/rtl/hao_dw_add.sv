@@ -2,7 +2,7 @@
 //
 // Requests alternate between the operands; answers wait in two buffers. A word takes a beat of
 // operand a and one of operand b; with DwLanes = 8 lanes 0-7 first, then 8-15: four beats. A word
-// begins only where go_i is high.
+// begins only where go_i is high. instr_i must be stable for two cycles before start_i.
 module hao_dw_add #(
   parameter int unsigned DwLanes  = 16,
   parameter int unsigned Prefetch = 8    // words of each operand, answered or in flight
@@ -29,7 +29,6 @@ module hao_dw_add #(
   output logic                second_o,  // operand b
   output logic                half_o,
   output logic                last_o,    // of the instruction's last word
-  output logic                end_o,     // the last beat of all
   output logic signed [8:0]   value_o [DwLanes],
   output logic [16:0]         mult_o,
   output logic [2:0]          shift_o,
@@ -51,6 +50,17 @@ module hao_dw_add #(
   logic [15:0]            addr_q [2], last_x_q, read_left_q, read_rows_q, left_q, rows_q;
   logic [CreditWidth-1:0] used_q;
   logic                   read_end;
+
+  // The next instruction.
+  logic [15:0] next_last_x_q, next_rows_q;
+  logic        next_narrow_q, next_single_q;  // one column; one row
+
+  always_ff @(posedge clk_i) begin
+    next_last_x_q <= instr_i.out_w - 16'd1;
+    next_narrow_q <= next_last_x_q == '0;
+    next_rows_q   <= instr_i.y1 - instr_i.y0;
+    next_single_q <= next_rows_q == 16'd1;
+  end
 
   // Read ahead.
   assign credit         = 32'(used_q) < Prefetch;
@@ -88,9 +98,9 @@ module hao_dw_add #(
       lo_o        <= instr_i.lo;
       hi_o        <= instr_i.hi;
       addr_q      <= src_addr_i;
-      last_x_q    <= instr_i.out_w - 16'd1;
-      read_left_q <= instr_i.out_w - 16'd1;
-      read_rows_q <= instr_i.y1 - instr_i.y0;
+      last_x_q    <= next_last_x_q;
+      read_left_q <= next_last_x_q;
+      read_rows_q <= next_rows_q;
     end else if (grant) begin
       addr_q[odd_q] <= addr_q[odd_q] + 16'd1;
       if (odd_q) begin
@@ -142,7 +152,6 @@ module hao_dw_add #(
   assign half_o     = phase_q[1];
   assign last_o     = row_end_q && last_row_q;  // both are decided a word ahead
   assign pop        = valid_o && phase_last;
-  assign end_o      = pop && last_o;
   assign active_o   = active_q;
   assign mult_o     = second_o ? m2_q : m1_q;
 
@@ -165,17 +174,17 @@ module hao_dw_add #(
       phase_q  <= '0;
     end else begin
       if (start_i) active_q <= 1'b1;
-      else if (end_o) active_q <= 1'b0;
+      else if (pop && last_o) active_q <= 1'b0;
       if (valid_o) phase_q <= phase_last ? '0 : phase_q + 2'd1;
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (start_i) begin
-      left_q     <= instr_i.out_w - 16'd1;
-      rows_q     <= instr_i.y1 - instr_i.y0;
-      row_end_q  <= instr_i.out_w == 16'd1;
-      last_row_q <= instr_i.y1 - instr_i.y0 == 16'd1;
+      left_q     <= next_last_x_q;
+      rows_q     <= next_rows_q;
+      row_end_q  <= next_narrow_q;
+      last_row_q <= next_single_q;
     end else if (pop) begin
       if (row_end_q) begin
         left_q     <= last_x_q;
@@ -194,8 +203,12 @@ module hao_dw_add #(
                    rd_rsp_valid_i |-> unused_ready[answer_odd_q])
     else $error("hao_dw_add: an answer met a full buffer");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
-                   start_i |-> (!active_q || end_o) && !read_q)
+                   start_i |-> !active_q && !read_q)
     else $error("hao_dw_add: started while at work");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) start_i |->
+                   next_rows_q == instr_i.y1 - instr_i.y0 && next_single_q == (next_rows_q == 1) &&
+                   next_narrow_q == (instr_i.out_w == 16'd1))
+    else $error("hao_dw_add: started before the instruction was prepared");
 `endif
 
 endmodule

@@ -16,17 +16,13 @@ module hao_dw_lane (
   import hao_pkg::*;
 
   logic signed [16:0] product_q [Taps];
-  logic signed [8:0]  row_max_q [3];
-  logic signed [8:0]  max_q;
+  logic signed [8:0]  pair_max_q [3], third_q [3], row_max_q [3];
   logic signed [18:0] row_sum_q [3];
   logic signed [20:0] total_q;
   logic signed [26:0] acc_q, other_q;  // other_q: the other channel's sum
 
-  function automatic logic signed [8:0] largest(logic signed [8:0] a, logic signed [8:0] b,
-                                                logic signed [8:0] c);
-    logic signed [8:0] ab;
-    ab = a > b ? a : b;
-    return ab > c ? ab : c;
+  function automatic logic signed [8:0] larger(logic signed [8:0] a, logic signed [8:0] b);
+    return a > b ? a : b;
   endfunction
 
   // Operands: u8 or s8 as 9 bits signed.
@@ -48,10 +44,11 @@ module hao_dw_lane (
   for (genvar i = 0; i < 3; i++) begin : gen_row
     always_ff @(posedge clk_i) begin
       if (step_i[0] && max_i[0]) begin
-        row_max_q[i] <= largest(candidate(x_signed_i, live_i[3*i], value_i[3*i]),
-                                candidate(x_signed_i, live_i[3*i+1], value_i[3*i+1]),
-                                candidate(x_signed_i, live_i[3*i+2], value_i[3*i+2]));
+        pair_max_q[i] <= larger(candidate(x_signed_i, live_i[3*i], value_i[3*i]),
+                                candidate(x_signed_i, live_i[3*i+1], value_i[3*i+1]));
+        third_q[i]    <= candidate(x_signed_i, live_i[3*i+2], value_i[3*i+2]);
       end
+      if (step_i[1] && max_i[1]) row_max_q[i] <= larger(pair_max_q[i], third_q[i]);
       if (step_i[1] && !max_i[1]) begin
         row_sum_q[i] <= 19'(product_q[3*i]) + 19'(product_q[3*i+1]) + 19'(product_q[3*i+2]);
       end
@@ -59,9 +56,8 @@ module hao_dw_lane (
   end
 
   always_ff @(posedge clk_i) begin
-    if (step_i[1] && max_i[1]) max_q <= largest(row_max_q[0], row_max_q[1], row_max_q[2]);
     if (step_i[2]) begin
-      total_q <= max_i[2] ? 21'(max_q)
+      total_q <= max_i[2] ? 21'(larger(larger(row_max_q[0], row_max_q[1]), row_max_q[2]))
                           : 21'(row_sum_q[0]) + 21'(row_sum_q[1]) + 21'(row_sum_q[2]);
     end
     if (step_i[3]) acc_q <= (add_acc_i ? other_q : '0) + 27'(total_q);

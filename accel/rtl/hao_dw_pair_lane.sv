@@ -29,11 +29,8 @@ module hao_dw_pair_lane (
     return live ? extend(x_signed, value) : -9'sd256;
   endfunction
 
-  function automatic logic signed [8:0] largest(logic signed [8:0] a, logic signed [8:0] b,
-                                                logic signed [8:0] c);
-    logic signed [8:0] ab;
-    ab = a > b ? a : b;
-    return ab > c ? ab : c;
+  function automatic logic signed [8:0] larger(logic signed [8:0] a, logic signed [8:0] b);
+    return a > b ? a : b;
   endfunction
 
   logic [4:0]         mac;
@@ -90,29 +87,32 @@ module hao_dw_pair_lane (
     assign row_b[i] = $signed({!sum[17], sum[16:0]});  // less 2^17
   end
 
-  // Maxima wait for the length of the cascade.
+  // Maxima take as long as the cascade: one comparison a stage.
   for (genvar k = 0; k < 2; k++) begin : gen_pixel
-    logic signed [8:0]  row_max_q [3];
-    logic signed [8:0]  max_q [4];
+    logic signed [8:0]  pair_max_q [3], third_q [3], row_max_q [3];
+    logic signed [8:0]  two_max_q, last_row_q, all_max_q, max_q;
     logic signed [20:0] total_q;
 
     for (genvar i = 0; i < 3; i++) begin : gen_row_max
       always_ff @(posedge clk_i) begin
         if (step_i[0] && max_i[0]) begin
-          row_max_q[i] <= largest(candidate(x_signed_i, live_i[k][3*i], value_i[k][3*i]),
-                                  candidate(x_signed_i, live_i[k][3*i+1], value_i[k][3*i+1]),
-                                  candidate(x_signed_i, live_i[k][3*i+2], value_i[k][3*i+2]));
+          pair_max_q[i] <= larger(candidate(x_signed_i, live_i[k][3*i], value_i[k][3*i]),
+                                  candidate(x_signed_i, live_i[k][3*i+1], value_i[k][3*i+1]));
+          third_q[i]    <= candidate(x_signed_i, live_i[k][3*i+2], value_i[k][3*i+2]);
         end
+        if (step_i[1] && max_i[1]) row_max_q[i] <= larger(pair_max_q[i], third_q[i]);
       end
     end
 
     always_ff @(posedge clk_i) begin
-      if (step_i[1] && max_i[1]) max_q[0] <= largest(row_max_q[0], row_max_q[1], row_max_q[2]);
-      if (step_i[2] && max_i[2]) max_q[1] <= max_q[0];
-      if (step_i[3] && max_i[3]) max_q[2] <= max_q[1];
-      if (step_i[4] && max_i[4]) max_q[3] <= max_q[2];
+      if (step_i[2] && max_i[2]) begin
+        two_max_q  <= larger(row_max_q[0], row_max_q[1]);
+        last_row_q <= row_max_q[2];
+      end
+      if (step_i[3] && max_i[3]) all_max_q <= larger(two_max_q, last_row_q);
+      if (step_i[4] && max_i[4]) max_q <= all_max_q;
       if (step_i[5]) begin
-        if (max_i[5])    total_q <= 21'(max_q[3]);
+        if (max_i[5])    total_q <= 21'(max_q);
         else if (k == 0) total_q <= 21'(row_a[0]) + 21'(row_a[1]) + 21'(row_a[2]);
         else             total_q <= 21'(row_b[0]) + 21'(row_b[1]) + 21'(row_b[2]);
       end

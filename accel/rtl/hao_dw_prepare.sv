@@ -24,7 +24,7 @@ module hao_dw_prepare (
 
   import hao_pkg::*;
 
-  logic         valid_q, ready_q, take, product_valid;
+  logic         valid_q, ready_q, take, taken_q, product_valid;
   logic [511:0] instr_q;
   logic [15:0]  product, first_pixel;
   logic [1:0]   unused_valid;
@@ -42,7 +42,6 @@ module hao_dw_prepare (
   assign take_dw_o     = take && !add_taken;
   assign dw_o          = dw_instr_t'(instr_q);
   assign add_o         = add_instr_t'(instr_q);
-  assign is_add_o      = dw_o.opcode == OpAdd;
   assign ready_o       = ready_q;
   assign busy_o        = valid_q;
 
@@ -50,9 +49,9 @@ module hao_dw_prepare (
     .clk_i,
     .rst_ni,
     .clear_i,
-    .valid_i  (take),
-    .a_i      (add_taken ? add_in.out_w : dw_in.out_w),
-    .b_i      (dw_in.y0),
+    .valid_i  (taken_q),
+    .a_i      (is_add_o ? add_o.out_w : dw_o.out_w),
+    .b_i      (dw_o.y0),
     .c_i      ('0),
     .valid_o  (product_valid),
     .product_o(product)
@@ -66,10 +65,10 @@ module hao_dw_prepare (
     .clk_i,
     .rst_ni,
     .clear_i,
-    .valid_i  (take && !add_taken),
-    .a_i      (dw_in.win_pitch),
-    .b_i      (dw_in.win_slot0),
-    .c_i      (dw_in.win_base[11:0]),
+    .valid_i  (taken_q && !is_add_o),
+    .a_i      (dw_o.win_pitch),
+    .b_i      (dw_o.win_slot0),
+    .c_i      (dw_o.win_base[11:0]),
     .valid_o  (unused_valid[0]),
     .product_o(row_addr_o)
   );
@@ -82,9 +81,9 @@ module hao_dw_prepare (
     .clk_i,
     .rst_ni,
     .clear_i,
-    .valid_i  (take && !add_taken),
-    .a_i      (dw_in.win_pitch),
-    .b_i      (dw_in.win_rows),
+    .valid_i  (taken_q && !is_add_o),
+    .a_i      (dw_o.win_pitch),
+    .b_i      (dw_o.win_rows),
     .c_i      ('0),
     .valid_o  (unused_valid[1]),
     .product_o(span_o)
@@ -96,18 +95,24 @@ module hao_dw_prepare (
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       valid_q  <= 1'b0;
+      taken_q  <= 1'b0;
       ready_q  <= 1'b0;
     end else if (clear_i) begin
       valid_q  <= 1'b0;
+      taken_q  <= 1'b0;
       ready_q  <= 1'b0;
     end else begin
       valid_q  <= take || (valid_q && !start_i);
+      taken_q  <= take;
       ready_q  <= product_valid || (ready_q && !start_i);
     end
   end
 
   always_ff @(posedge clk_i) begin
-    if (take) instr_q <= instr_i;
+    if (take) begin
+      instr_q  <= instr_i;
+      is_add_o <= add_taken;
+    end
     if (product_valid) begin
       pixel_o       <= first_pixel;
       dst_addr_o[0] <= dw_o.dst_base0 + first_pixel;

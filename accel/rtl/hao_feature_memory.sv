@@ -14,6 +14,7 @@ module hao_feature_memory
   // Reads: DENSE and FILL ask for up to PX words in different banks, ADD and STORE for one.
   input  logic         dense_rd_valid_i,
   output logic         dense_rd_ready_o,
+  input  logic [PX-1:0] dense_rd_need_i,  // the banks that it touches
   input  logic [PX-1:0] dense_rd_en_i,
   input  logic [15:0]  dense_rd_addr_i [PX],
   output logic         dense_rsp_valid_o,
@@ -65,59 +66,64 @@ module hao_feature_memory
   endfunction
   // verilator lint_on UNUSEDSIGNAL
 
-  // Read arbitration: DENSE and one of the others, alternating where they meet in a bank.
-  logic [PX-1:0]  dense_need, other_need, other_en;
-  logic [2:0]     other_req, other_pick, other_first;  // FILL, ADD, STORE
-  logic           dense_first_q, meet, dense_grant, other_grant;
-  logic [1:0]     turn_q;  // which of the others comes first
+  // Whether a goes before b, both of 0 to 2 and taking turns: turn has one bit for who comes first,
+  // and one of them decides about each pair.
+  function automatic logic precedes(int unsigned a, int unsigned b, logic [2:0] turn);
+    unique case (a + b)
+      1:       return (a == 1) == turn[1];
+      2:       return (a == 0) == turn[0];
+      default: return (a == 2) == turn[2];
+    endcase
+  endfunction
+
+  // Read arbitration: DENSE and one of the others, alternating where they meet in a bank. Bank
+  // conflicts are found for each of the others while it is decided which one comes first.
+  logic [PX-1:0]  other_need [3], other_en;
+  logic [2:0]     other_req, other_pick, other_grant, meet;  // FILL, ADD, STORE
+  logic           dense_first_q, dense_grant;
+  logic [2:0]     turn_q;  // which of the others comes first, one bit each
   logic [15:0]    other_addr [PX];
 
-  assign other_req = {store_rd_valid_i, add_rd_valid_i, fill_rd_valid_i};
+  assign other_req  = {store_rd_valid_i, add_rd_valid_i, fill_rd_valid_i};
 
   always_comb begin
-    unique case (turn_q)
-      2'd0:    other_first = other_req[0] ? 3'b001 : other_req[1] ? 3'b010 : 3'b100;
-      2'd1:    other_first = other_req[1] ? 3'b010 : other_req[2] ? 3'b100 : 3'b001;
-      default: other_first = other_req[2] ? 3'b100 : other_req[0] ? 3'b001 : 3'b010;
-    endcase
-    other_pick = other_first & other_req;
+    other_pick = other_req;
+    for (int unsigned r = 0; r < 3; r++) begin
+      for (int unsigned q = 0; q < 3; q++) begin
+        if (q != r && other_req[q] && precedes(q, r, turn_q)) other_pick[r] = 1'b0;
+      end
+    end
   end
 
   always_comb begin
+    for (int unsigned b = 0; b < PX; b++) begin
+      other_need[0][b] = 1'b0;
+      for (int unsigned s = 0; s < PX; s++) begin
+        if (fill_rd_en_i[s] && 32'(bank_of(fill_rd_addr_i[s])) == b) other_need[0][b] = 1'b1;
+      end
+      other_need[1][b] = 32'(bank_of(add_rd_addr_i)) == b;
+      other_need[2][b] = 32'(bank_of(store_rd_addr_i)) == b;
+    end
+    for (int unsigned r = 0; r < 3; r++) meet[r] = (dense_rd_need_i & other_need[r]) != '0;
     for (int unsigned s = 0; s < PX; s++) begin
-      other_en[s]   = fill_rd_en_i[s];
+      other_en[s]   = other_pick[0] ? fill_rd_en_i[s] : s == 0;
       other_addr[s] = fill_rd_addr_i[s];
     end
-    if (!other_pick[0]) begin
-      for (int unsigned s = 0; s < PX; s++) other_en[s] = (s == 0);
-      other_addr[0] = other_pick[1] ? add_rd_addr_i : store_rd_addr_i;
-    end
-    meet = 1'b0;
-    for (int unsigned b = 0; b < PX; b++) begin
-      dense_need[b] = 1'b0;
-      other_need[b] = 1'b0;
-      for (int unsigned s = 0; s < PX; s++) begin
-        if (dense_rd_en_i[s] && 32'(bank_of(dense_rd_addr_i[s])) == b) dense_need[b] = 1'b1;
-        if (other_en[s] && 32'(bank_of(other_addr[s])) == b) other_need[b] = 1'b1;
-      end
-      if (dense_need[b] && other_need[b]) meet = 1'b1;
-    end
+    if (!other_pick[0]) other_addr[0] = other_pick[1] ? add_rd_addr_i : store_rd_addr_i;
   end
 
-  assign dense_grant      = dense_rd_valid_i && (!meet || dense_first_q || other_pick == '0);
-  assign other_grant      = other_pick != '0 && (!meet || !dense_first_q || !dense_rd_valid_i);
-  assign dense_rd_ready_o = dense_grant;
-  assign fill_rd_ready_o  = other_grant && other_pick[0];
-  assign add_rd_ready_o   = other_grant && other_pick[1];
-  assign store_rd_ready_o = other_grant && other_pick[2];
+  assign dense_rd_ready_o = dense_first_q || (other_pick & meet) == '0;
+  assign dense_grant      = dense_rd_valid_i && dense_rd_ready_o;
+  assign other_grant      = other_pick & ~(meet & {3{dense_first_q && dense_rd_valid_i}});
+  assign {store_rd_ready_o, add_rd_ready_o, fill_rd_ready_o} = other_grant;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       dense_first_q <= 1'b1;
-      turn_q        <= '0;
+      turn_q        <= 3'b001;
     end else begin
-      if (meet && dense_rd_valid_i && other_pick != '0) dense_first_q <= !dense_first_q;
-      if (other_grant) turn_q <= other_pick[0] ? 2'd1 : other_pick[1] ? 2'd2 : 2'd0;
+      if (dense_rd_valid_i && (other_pick & meet) != '0) dense_first_q <= !dense_first_q;
+      if (other_grant != '0) turn_q <= {other_grant[1:0], other_grant[2]};
     end
   end
 
@@ -126,6 +132,7 @@ module hao_feature_memory
   logic                 dense_1_q, dense_2_q, dense_3_q;
   logic [PX-1:0]        dense_en_1_q, dense_en_2_q, dense_bank_1_q, dense_bank_2_q;
   logic [PX-1:0]        other_en_1_q, other_en_2_q, other_bank_1_q, other_bank_2_q, bank_en_q;
+  logic [PX-1:0]        other_bank;  // the other one reads there
   logic [IndexBits-1:0] bank_index_q [PX];
   logic [127:0]         bank_data [PX];
 
@@ -138,23 +145,36 @@ module hao_feature_memory
       {other_1_q, other_2_q, other_3_q} <= '0;
     end else begin
       {dense_1_q, dense_2_q, dense_3_q} <= {dense_grant, dense_1_q, dense_2_q};
-      other_1_q <= other_grant ? other_pick : '0;
+      other_1_q <= other_grant;
       other_2_q <= other_1_q;
       other_3_q <= other_2_q;
     end
   end
 
+  logic [IndexBits-1:0] dense_index [PX], other_index [PX];
+
+  always_comb begin
+    for (int unsigned b = 0; b < PX; b++) begin
+      other_bank[b] = 1'b0;
+      for (int unsigned r = 0; r < 3; r++) begin
+        if (other_grant[r] && other_need[r][b]) other_bank[b] = 1'b1;
+      end
+      // the word of slot 0, unless that lies in another bank
+      dense_index[b] = IndexBits'(dense_rd_addr_i[0] >> BankBits);
+      other_index[b] = IndexBits'(other_addr[0] >> BankBits);
+      if (dense_rd_en_i[PX-1] && 32'(bank_of(dense_rd_addr_i[PX-1])) == b) begin
+        dense_index[b] = IndexBits'(dense_rd_addr_i[PX-1] >> BankBits);
+      end
+      if (other_en[PX-1] && 32'(bank_of(other_addr[PX-1])) == b) begin
+        other_index[b] = IndexBits'(other_addr[PX-1] >> BankBits);
+      end
+    end
+  end
+
   always_ff @(posedge clk_i) begin
     for (int unsigned b = 0; b < PX; b++) begin
-      bank_en_q[b] <= (dense_grant && dense_need[b]) || (other_grant && other_need[b]);
-      for (int unsigned s = 0; s < PX; s++) begin
-        if (dense_grant && dense_rd_en_i[s] && 32'(bank_of(dense_rd_addr_i[s])) == b) begin
-          bank_index_q[b] <= IndexBits'(dense_rd_addr_i[s] >> BankBits);
-        end
-        if (other_grant && other_en[s] && 32'(bank_of(other_addr[s])) == b) begin
-          bank_index_q[b] <= IndexBits'(other_addr[s] >> BankBits);
-        end
-      end
+      bank_en_q[b]    <= (dense_grant && dense_rd_need_i[b]) || other_bank[b];
+      bank_index_q[b] <= other_bank[b] ? other_index[b] : dense_index[b];
     end
     for (int unsigned s = 0; s < PX; s++) begin
       dense_en_1_q[s]   <= dense_rd_en_i[s];
@@ -180,31 +200,33 @@ module hao_feature_memory
   // Write arbitration, bank by bank; the one that was served last comes last.
   logic [Writers-1:0]   bank_req [PX];
   logic [Writers-1:0]   bank_grant [PX];
-  logic [1:0]           writer_q [PX];
+  logic [Writers-1:0]   turn_wr_q [PX];  // which writer comes first, one bit each
 
   always_comb begin
-    wr_ready_o = '0;
+    wr_ready_o = '1;
+    for (int unsigned w = 0; w < Writers; w++) begin
+      for (int unsigned v = 0; v < Writers; v++) begin
+        if (v != w && wr_valid_i[v] && bank_of(wr_addr_i[v][0]) == bank_of(wr_addr_i[w][0]) &&
+            precedes(v, w, turn_wr_q[PX == 2 ? 32'(bank_of(wr_addr_i[w][0])) : 0])) begin
+          wr_ready_o[w] = 1'b0;
+        end
+      end
+    end
     for (int unsigned b = 0; b < PX; b++) begin
       for (int unsigned w = 0; w < Writers; w++) begin
         bank_req[b][w] = wr_valid_i[w] && 32'(bank_of(wr_addr_i[w][0])) == b;
       end
-      unique case (writer_q[b])
-        2'd0:    bank_grant[b] = bank_req[b][0] ? 3'b001 : bank_req[b][1] ? 3'b010 : 3'b100;
-        2'd1:    bank_grant[b] = bank_req[b][1] ? 3'b010 : bank_req[b][2] ? 3'b100 : 3'b001;
-        default: bank_grant[b] = bank_req[b][2] ? 3'b100 : bank_req[b][0] ? 3'b001 : 3'b010;
-      endcase
-      bank_grant[b] &= bank_req[b];
-      wr_ready_o    |= bank_grant[b];
+      bank_grant[b] = bank_req[b] & wr_ready_o;
     end
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      for (int unsigned b = 0; b < PX; b++) writer_q[b] <= '0;
+      for (int unsigned b = 0; b < PX; b++) turn_wr_q[b] <= 3'b001;
     end else begin
       for (int unsigned b = 0; b < PX; b++) begin
         if (bank_grant[b] != '0) begin
-          writer_q[b] <= bank_grant[b][0] ? 2'd1 : bank_grant[b][1] ? 2'd2 : 2'd0;
+          turn_wr_q[b] <= {bank_grant[b][1:0], bank_grant[b][2]};
         end
       end
     end
@@ -231,8 +253,19 @@ module hao_feature_memory
     );
 
 `ifndef SYNTHESIS
-    assert property (@(posedge clk_i) disable iff (!rst_ni) $onehot0(bank_grant[b]))
+    assert property (@(posedge clk_i) disable iff (!rst_ni)
+                     $onehot0(bank_grant[b]) && $onehot(turn_wr_q[b]))
       else $error("hao_feature_memory: two writers in bank %0d", b);
+    logic need;
+    always_comb begin
+      need = 1'b0;
+      for (int unsigned s = 0; s < PX; s++) begin
+        if (dense_rd_en_i[s] && 32'(bank_of(dense_rd_addr_i[s])) == b) need = 1'b1;
+      end
+    end
+    assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                     dense_rd_valid_i |-> dense_rd_need_i[b] == need)
+      else $error("hao_feature_memory: DENSE misnames what it needs of bank %0d", b);
 `endif
   end
 
@@ -255,6 +288,9 @@ module hao_feature_memory
                      other_pick != '0 && other_en[s] |-> 32'(other_addr[s]) < FmWords)
       else $error("hao_feature_memory: word %0d read by %b", other_addr[s], other_pick);
   end
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+                   $onehot0(other_grant) && $onehot(turn_q))
+    else $error("hao_feature_memory: two of FILL, ADD and STORE read at once");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    dense_rd_valid_i && !dense_rd_ready_o |=> dense_rd_valid_i && dense_rd_ready_o)
     else $error("hao_feature_memory: DENSE was refused twice, or withdrew its request");

@@ -28,14 +28,19 @@ module hao_fetch
   input  logic                 units_idle_i  // all queues empty, no unit active
 );
 
-  localparam int unsigned ChunkInstrs = 1024;  // instructions a request
+  localparam int unsigned ChunkBits   = 10;
+  localparam int unsigned ChunkInstrs = 1 << ChunkBits;  // instructions a request
 
   // Requests, far ahead; the DMA paces them by its buffer.
   logic [31:0] request_left_q;
   logic [39:0] request_addr_q;
-  logic [31:0] chunk;
+  logic [31:0] chunk, request_left;
+  logic        short;  // less than a whole request is left
 
-  assign chunk       = request_left_q < ChunkInstrs ? request_left_q : 32'(ChunkInstrs);
+  assign short        = request_left_q[31:ChunkBits] == '0;
+  assign chunk        = short ? 32'(request_left_q[ChunkBits-1:0]) : 32'(ChunkInstrs);
+  assign request_left = short ? '0 : {request_left_q[31:ChunkBits] - (32-ChunkBits)'(1),
+                                      request_left_q[ChunkBits-1:0]};
   assign req_valid_o = request_left_q != '0;
   assign req_addr_o  = request_addr_q;
   assign req_words_o = 16'(chunk * InstrWords);
@@ -50,7 +55,7 @@ module hao_fetch
       request_left_q <= count_i;
       request_addr_q <= {addr_i[39:6], 6'b0};
     end else if (req_valid_o && req_ready_i) begin
-      request_left_q <= request_left_q - chunk;
+      request_left_q <= request_left;
       request_addr_q <= request_addr_q + 40'(ChunkInstrs * InstrBits / 8);
     end
   end

@@ -2,7 +2,8 @@
 //
 // Three steps run on different instructions at once: the next instruction's source address is
 // prepared, the current one's reads run ahead of the words by at most Prefetch requests, and the
-// words go to the window in raster order. A request covers up to PX consecutive words of one row.
+// words go to the window in raster order, through two registers. A request covers up to PX words of
+// one row. Reading rests a cycle between two instructions: it is ahead of the window anyway.
 module hao_fill #(
   parameter int unsigned PX       = 2,
   parameter int unsigned WinDepth = 512,
@@ -46,13 +47,8 @@ module hao_fill #(
 
   typedef struct packed {
     logic        up;
-    logic [15:0] out_w;
-    logic [15:0] rows;
-    logic [15:0] win_base;
-    logic [7:0]  win_rows;
-    logic [7:0]  win_pitch;
-    logic [7:0]  win_slot0;
-    logic [7:0]  win_bank0;
+    logic [15:0] out_w, rows, win_base;
+    logic [7:0]  win_rows, win_pitch, win_slot0, win_bank0;
   } geometry_t;
 
   // Prepare: source address of the first row, three cycles.
@@ -65,8 +61,7 @@ module hao_fill #(
 
   assign instr         = fill_instr_t'(instr_i);
   assign instr_ready_o = !prep_valid_q;
-  assign take          = instr_valid_i && instr_ready_o;
-
+  assign take          = instr_valid_i && !prep_valid_q;
   hao_mul_add i_source (
     .clk_i, .rst_ni, .clear_i,
     .valid_i  (take),
@@ -79,11 +74,9 @@ module hao_fill #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      prep_valid_q <= 1'b0;
-      prep_ready_q <= 1'b0;
+      {prep_valid_q, prep_ready_q} <= '0;
     end else if (clear_i) begin
-      prep_valid_q <= 1'b0;
-      prep_ready_q <= 1'b0;
+      {prep_valid_q, prep_ready_q} <= '0;
     end else begin
       if (take) prep_valid_q <= 1'b1;
       else if (start) prep_valid_q <= 1'b0;
@@ -108,7 +101,6 @@ module hao_fill #(
   logic [15:0]            addr_q, addr_next, row_addr_q, width_q, left_q, rows_q, prep_width;
   logic [CreditWidth-1:0] used_q;
   logic                   queue_ready, pop;
-
   function automatic logic end_of(logic [15:0] words);
     return words == 16'd1 || (PX == 2 && words == 16'd2);
   endfunction
@@ -119,8 +111,7 @@ module hao_fill #(
   assign credit         = 32'(used_q) < Prefetch;
   assign rd_req_valid_o = read_q && credit;
   assign grant          = rd_req_valid_o && rd_req_ready_i;
-  assign start          = prep_ready_q && queue_ready && (!read_q || (grant && row_end_q &&
-                                                                      last_row_q));
+  assign start          = prep_ready_q && queue_ready && !read_q;
 
   for (genvar k = 0; k < PX; k++) begin : gen_slot
     assign rd_req_en_o[k]   = k == 0 || two;
@@ -128,13 +119,9 @@ module hao_fill #(
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      read_q <= 1'b0;
-      used_q <= '0;
-    end else if (clear_i) begin
-      read_q <= 1'b0;
-      used_q <= '0;
-    end else begin
+    if (!rst_ni)      {read_q, used_q} <= '0;
+    else if (clear_i) {read_q, used_q} <= '0;
+    else begin
       if (start) read_q <= 1'b1;
       else if (grant && row_end_q && last_row_q) read_q <= 1'b0;
       if (grant != pop) used_q <= grant ? used_q + CreditWidth'(1) : used_q - CreditWidth'(1);
@@ -182,7 +169,9 @@ module hao_fill #(
   logic                  active_q, double_q, slot_q, copy_q, group_end, line_end_q, last_line_q;
   logic [15:0]           word_width_q, word_left_q, word_rows_q;
   logic [PX*WordBits-1:0] group_in, group;
-
+  logic                   word_ready, win_last;
+  logic [15:0]            word_place;  // bank and address in the window
+  logic [WordBits-1:0]    word;
   logic [1:0]             unused_queue_level;
   logic [CreditWidth-1:0] unused_prefetch_level;
 
@@ -232,13 +221,25 @@ module hao_fill #(
     .win_bank0_i(geometry.win_bank0),
     .valid_o    (place_valid),
     .next_i     (sent),
-    .bank_o     (win_wr_bank_o),
-    .addr_o     (win_wr_addr_o)
+    .bank_o     (word_place[15:12]),
+    .addr_o     (word_place[11:0])
   );
 
-  assign win_wr_valid_o = active_q && place_valid && group_valid;
-  assign win_wr_data_o  = PX == 2 && slot_q ? group[PX*WordBits-1-:WordBits] : group[WordBits-1:0];
-  assign sent           = win_wr_valid_o && win_wr_ready_i;
+  // The word on its way to the window, and whether it is its instruction's last.
+  hao_fifo_pair #(
+    .Width(17 + WordBits)
+  ) i_word (
+    .clk_i, .rst_ni, .clear_i,
+    .in_valid_i (sent),
+    .in_ready_o (word_ready),
+    .in_data_i  ({line_end_q && last_line_q, word_place, word}),
+    .out_valid_o(win_wr_valid_o),
+    .out_ready_i(win_wr_ready_i),
+    .out_data_o ({win_last, win_wr_bank_o, win_wr_addr_o, win_wr_data_o})
+  );
+
+  assign word           = PX == 2 && slot_q ? group[PX*WordBits-1-:WordBits] : group[WordBits-1:0];
+  assign sent           = active_q && place_valid && group_valid && word_ready;
   assign group_end      = line_end_q || ((!double_q || copy_q) && (PX == 1 || slot_q));
   assign pop            = sent && group_end;
   assign last           = sent && line_end_q && last_line_q;
@@ -246,15 +247,13 @@ module hao_fill #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      active_q <= 1'b0;
-      done_o   <= 1'b0;
+      {active_q, done_o} <= '0;
     end else if (clear_i) begin
-      active_q <= 1'b0;
-      done_o   <= 1'b0;
+      {active_q, done_o} <= '0;
     end else begin
       if (first) active_q <= 1'b1;
       else if (last) active_q <= 1'b0;
-      done_o <= last;
+      done_o <= win_wr_valid_o && win_wr_ready_i && win_last;
     end
   end
 
@@ -280,7 +279,7 @@ module hao_fill #(
     end
   end
 
-  assign busy_o  = prep_valid_q || read_q || geometry_valid || active_q;
+  assign busy_o  = prep_valid_q || read_q || geometry_valid || active_q || win_wr_valid_o;
   assign stall_o = (win_wr_valid_o && !win_wr_ready_i) ||
                    (rd_req_valid_o && !rd_req_ready_i && !win_wr_valid_o);
 

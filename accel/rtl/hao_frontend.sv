@@ -88,8 +88,22 @@ module hao_frontend
 );
 
   logic        start, soft_reset, run_begin, run_end, illegal, halt, drain, clear;
-  logic        busy, done, fault;
-  fault_e      fault_code;
+  logic        busy, done, fault, fault_q;
+  fault_e      fault_code, fault_code_q;
+  logic [NumUnits-1:0] stall_q;
+
+  // A fault reaches the registers, a stall the counters, a cycle later: nothing waits for them.
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      fault_q      <= 1'b0;
+      fault_code_q <= FaultNone;
+      stall_q      <= '0;
+    end else begin
+      fault_q      <= fault;
+      fault_code_q <= fault_code;
+      stall_q      <= unit_stall_i;
+    end
+  end
   logic [31:0] program_count;
   logic [39:0] program_addr;
 
@@ -130,8 +144,8 @@ module hao_frontend
     .begin_i        (run_begin),
     .busy_i         (busy),
     .done_i         (done),
-    .fault_i        (fault),
-    .fault_code_i   (fault_code),
+    .fault_i        (fault_q),
+    .fault_code_i   (fault_code_q),
     .cycles_i       (cycles),
     .done_count_i   (done_count),
     .active_i       (active_count),
@@ -171,7 +185,7 @@ module hao_frontend
     .done_i       (unit_done_i),
     .active_i     (unit_active),
     .wait_dep_i   (unit_wait),
-    .stall_i      (unit_stall_i),
+    .stall_i      (stall_q),
     .read_beat_i  (read_beat),
     .write_beat_i (write_beat),
     .cycles_o     (cycles),

@@ -55,10 +55,11 @@ module hao_gather_emit
   assign last      = y_q == instr_i.y1 - 16'd1 && x_q == instr_i.out_w - 16'd1;
   assign top_o     = top_q;
 
-  // A window's rows are there when the lowest that lies in the image is.
-  logic rows_ready_q;
+  // A window's rows are there when the lowest that lies in the image is: looked up in two cycles.
+  logic rows_ready_q, row_end_q, outside_q;
+  logic signed [RowBits-1:0] lowest_q;
   assign lowest     = bottom < height ? bottom : height - RowBits'(1);
-  assign rows_ready = bottom < 0 || top_q >= height || loaded_i >= lowest;
+  assign rows_ready = outside_q || loaded_i >= lowest_q;
   assign issue      = run_i && walk_q && rows_ready_q && (second_q || credit_q >= 4'd2);
 
   function automatic logic [2:0] advance(logic [2:0] slot, logic [3:0] rows);
@@ -72,6 +73,7 @@ module hao_gather_emit
       walk_q       <= 1'b0;
       second_q     <= 1'b0;
       rows_ready_q <= 1'b0;
+      row_end_q    <= 1'b0;
       credit_q     <= 4'(Buffer);
       x_q          <= '0;
       y_q          <= '0;
@@ -83,10 +85,12 @@ module hao_gather_emit
       walk_q       <= 1'b0;
       second_q     <= 1'b0;
       rows_ready_q <= 1'b0;
+      row_end_q    <= 1'b0;
       credit_q     <= 4'(Buffer);
     end else begin
       // a row's end changes the window: look at its rows again
-      rows_ready_q <= run_i && rows_ready && !row_end;
+      row_end_q    <= row_end || begin_i;
+      rows_ready_q <= run_i && rows_ready && !row_end && !row_end_q;
       credit_q     <= credit_q - (issue && !second_q ? (two_words ? 4'd2 : 4'd1) : 4'd0) + 4'(pop);
       if (begin_i) begin
         walk_q  <= 1'b1;
@@ -159,6 +163,8 @@ module hao_gather_emit
   end
 
   always_ff @(posedge clk_i) begin
+    lowest_q  <= lowest;
+    outside_q <= bottom < 0 || top_q >= height;
     if (issue) tag_1_q <= tag_d;
     if (valid_1_q) tag_2_q <= tag_1_q;
     if (valid_2_q && !tag_2_q.complete) held_q <= read_data_i;
@@ -169,6 +175,15 @@ module hao_gather_emit
     else if (clear_i) {valid_1_q, valid_2_q} <= '0;
     else {valid_1_q, valid_2_q} <= {issue, valid_1_q};
   end
+
+  // The memory of kernel row k: first + k mod 3.
+  function automatic logic [1:0] memory_of(logic [1:0] first, int k);
+    case (k)
+      0:       return first;
+      1:       return first == 2'd2 ? 2'd0 : first + 2'd1;
+      default: return first == 2'd0 ? 2'd2 : first - 2'd1;
+    endcase
+  endfunction
 
   // Window of three by three pixels, then lanes.
   logic [31:0] entry [3][4];   // pixels of both reads, by kernel row
@@ -181,7 +196,7 @@ module hao_gather_emit
   always_comb begin
     for (int k = 0; k < 3; k++) begin
       automatic logic [1:0] m;
-      m = 2'((3'(tag_2_q.first_mem) + 3'(k)) % 3'd3);
+      m = memory_of(tag_2_q.first_mem, k);
       entry[k] = '{held_q[m][31:0], held_q[m][63:32], read_data_i[m][31:0], read_data_i[m][63:32]};
       for (int j = 0; j < 3; j++) begin
         automatic logic [1:0]  place;

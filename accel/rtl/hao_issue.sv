@@ -78,7 +78,7 @@ module hao_issue
     end else begin
       if (met_q) met_q <= !out_ready_i;
       else       met_q <= head_valid && met && !halt_i;
-      flight_q <= flight_q + FlightBits'(take) - FlightBits'(done_i);
+      if (take != done_i) flight_q <= take ? flight_q + 1'b1 : flight_q - 1'b1;
     end
   end
 

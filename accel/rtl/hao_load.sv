@@ -132,7 +132,7 @@ module hao_load
 
   // Back: the oldest instruction takes the words as they come.
   pending_t     current_q;
-  logic         active_q, copy_data, gather_data, gather_ready_data, moved, free;
+  logic         active_q, copy_data, gather_data, gather_ready_data, moved, free, last;
   logic         gather_valid, gather_last, gather_take;
   logic [15:0]  gather_addr;
   logic [127:0] gather_word;
@@ -172,21 +172,49 @@ module hao_load
     .out_last_o   (gather_last)
   );
 
-  // The word on its way into a memory. An instruction is done when its last word is in.
-  logic         word_q, real_q, last_q, last;
-  load_target_e target_q;
-  logic [15:0]  word_addr_q;
-  logic [127:0] word_data_q;
+  // Words on their way into a memory. An instruction is done when its last word is in.
+  typedef struct packed {
+    logic         to_feature;
+    logic         to_buffer;  // neither: an instruction without a word
+    logic         last;
+    load_target_e target;
+    logic [15:0]  addr;
+    logic [127:0] data;
+  } word_t;
 
-  assign free            = !word_q || !fm_wr_valid_o || fm_wr_ready_i;
-  assign fm_wr_valid_o   = word_q && real_q && target_q == TargetFeature;
-  assign fm_wr_addr_o    = word_addr_q;
-  assign fm_wr_data_o    = word_data_q;
-  assign buf_wr_valid_o  = word_q && real_q && target_q != TargetFeature;
-  assign buf_wr_target_o = target_q;
-  assign buf_wr_addr_o   = word_addr_q;
-  assign buf_wr_data_o   = word_data_q;
-  assign done_o          = word_q && last_q && free;
+  word_t word_in, word;
+  logic  word_valid, word_ready;
+
+  assign word_in = '{to_feature: current_q.kind != Nothing && current_q.target == TargetFeature,
+                     to_buffer: current_q.kind != Nothing && current_q.target != TargetFeature,
+                     last: last,
+                     target: current_q.target,
+                     addr: current_q.kind == Gather ? gather_addr : current_q.addr,
+                     data: current_q.kind == Gather ? gather_word : data_i};
+
+  hao_fifo_pair #(
+    .Width($bits(word_t))
+  ) u_words (
+    .clk_i,
+    .rst_ni,
+    .clear_i,
+    .in_valid_i (moved),
+    .in_ready_o (free),
+    .in_data_i  (word_in),
+    .out_valid_o(word_valid),
+    .out_ready_i(word_ready),
+    .out_data_o (word)
+  );
+
+  assign word_ready      = !word.to_feature || fm_wr_ready_i;
+  assign fm_wr_valid_o   = word_valid && word.to_feature;
+  assign fm_wr_addr_o    = word.addr;
+  assign fm_wr_data_o    = word.data;
+  assign buf_wr_valid_o  = word_valid && word.to_buffer;
+  assign buf_wr_target_o = word.target;
+  assign buf_wr_addr_o   = word.addr;
+  assign buf_wr_data_o   = word.data;
+  assign done_o          = word_valid && word.last && word_ready;
   assign stall_o         = !moved && active_q;
 
   always_comb begin
@@ -200,14 +228,11 @@ module hao_load
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       active_q <= 1'b0;
-      word_q   <= 1'b0;
     end else if (clear_i) begin
       active_q <= 1'b0;
-      word_q   <= 1'b0;
     end else begin
       if (list_pop)           active_q <= 1'b1;
       else if (moved && last) active_q <= 1'b0;
-      if (free) word_q <= moved;
     end
   end
 
@@ -217,13 +242,6 @@ module hao_load
     end else if (moved) begin
       current_q.addr <= current_q.addr + 16'd1;
       current_q.left <= current_q.left - 16'd1;
-    end
-    if (moved) begin
-      real_q      <= current_q.kind != Nothing;
-      last_q      <= last;
-      target_q    <= current_q.target;
-      word_addr_q <= current_q.kind == Gather ? gather_addr : current_q.addr;
-      word_data_q <= current_q.kind == Gather ? gather_word : data_i;
     end
   end
 

@@ -1,6 +1,6 @@
 // AXI4 read master with two clients, instruction fetch (0) and LOAD (1). A burst is requested only
 // when the client's buffer has room for all of it, so that no beat ever waits on the bus; fetch
-// goes first, burst by burst.
+// goes first, burst by burst. Whether there is room is worked out a cycle before a burst may go.
 module hao_read_dma #(
   parameter int unsigned MaxBurst    = 64,
   parameter int unsigned Outstanding = 4,
@@ -43,7 +43,7 @@ module hao_read_dma #(
   localparam int unsigned MaxDepth   = LoadDepth > FetchDepth ? LoadDepth : FetchDepth;
   localparam int unsigned UsedBits   = $clog2(MaxDepth + 1);
 
-  logic [1:0]          burst_valid, burst_ready, room, in_valid, in_ready;
+  logic [1:0]          burst_valid, burst_ready, room, offer_q, in_valid, in_ready;
   logic [39:0]         burst_addr [Clients];
   logic [8:0]          burst_beats [Clients];
   logic [UsedBits-1:0] used_q [Clients];  // words requested and not yet taken by the client
@@ -73,11 +73,14 @@ module hao_read_dma #(
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
-        used_q[c] <= '0;
+        used_q[c]  <= '0;
+        offer_q[c] <= 1'b0;
       end else if (clear_i) begin
-        used_q[c] <= '0;
+        used_q[c]  <= '0;
+        offer_q[c] <= 1'b0;
       end else begin
-        used_q[c] <= used_q[c] + (burst_valid[c] && burst_ready[c] ? UsedBits'(burst_beats[c]) : '0)
+        offer_q[c] <= burst_valid[c] && room[c] && !burst_ready[c];
+        used_q[c] <= used_q[c] + (burst_ready[c] ? UsedBits'(burst_beats[c]) : '0)
                    - UsedBits'(out_valid_o[c] && out_ready_i[c]);
       end
     end
@@ -137,11 +140,9 @@ module hao_read_dma #(
   logic        arvalid_q;
   logic [39:0] araddr_q;
   logic [7:0]  arlen_q;
-  logic [1:0]  wanted;
 
-  assign wanted      = burst_valid & room;
-  assign chosen      = !wanted[0];
-  assign issue       = (wanted != '0) && order_ready && !drain_i && (!arvalid_q || m_axi_arready);
+  assign chosen      = !offer_q[0];
+  assign issue       = (offer_q != '0) && order_ready && !drain_i && (!arvalid_q || m_axi_arready);
   assign burst_ready = {issue && chosen, issue && !chosen};
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -178,6 +179,9 @@ module hao_read_dma #(
     else $error("hao_read_dma: a beat that nobody asked for");
   assert property (@(posedge clk_i) disable iff (!rst_ni) (in_valid & ~in_ready) == '0)
     else $error("hao_read_dma: a beat found no room");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   (offer_q & ~(burst_valid & room)) == '0)
+    else $error("hao_read_dma: a burst was offered that is not there or has no room");
   assert property (@(posedge clk_i) disable iff (!rst_ni)
                    arvalid_q && !m_axi_arready |=>
                    arvalid_q && $stable(araddr_q) && $stable(arlen_q))

@@ -1,6 +1,6 @@
 // STORE: reads words of the feature memory and hands them to the write DMA. The next instruction
-// may begin while the answers to the writes of earlier ones are still to come; done_o pulses when
-// they have.
+// waits in registers, and may begin while the answers to the writes of earlier ones are still to
+// come; done_o pulses when they have.
 module hao_store
   import hao_pkg::*;
 (
@@ -34,26 +34,27 @@ module hao_store
   localparam int unsigned MaxFlights  = 8;  // instructions whose answers are still to come
 
   // verilator lint_off UNUSEDSIGNAL
-  store_instr_t instr;
+  store_instr_t instr_q;
   // verilator lint_on UNUSEDSIGNAL
+  logic         held_q, begins;             // the next instruction is there; it begins
   logic         request_q, reading_q;       // request still to be made, words to be read
   logic [39:0]  addr_q;
   logic [15:0]  words_q, left_q, src_q;
   logic [3:0]   credit_q, flights_q;        // words that the buffer may still be sent
   logic         take, read, empty_done, empty_done_q, pop;
   logic [3:0]   level;
-  logic         buffer_ready;
+  logic         buffer_ready, room_q;       // room: credit_q != 0
 
-  assign instr         = store_instr_t'(instr_i);
   assign take          = instr_valid_i && instr_ready_o;
-  assign instr_ready_o = !request_q && !reading_q && 32'(flights_q) < MaxFlights &&
-                         (instr.length != '0 || flights_q == '0);
-  assign empty_done    = take && instr.length == '0;
+  assign instr_ready_o = !held_q;
+  assign begins        = held_q && !request_q && !reading_q && 32'(flights_q) < MaxFlights &&
+                         (instr_q.length != '0 || flights_q == '0);
+  assign empty_done    = begins && instr_q.length == '0;
 
   assign dma_valid_o    = request_q;
   assign dma_addr_o     = addr_q;
   assign dma_words_o    = words_q;
-  assign rd_req_valid_o = reading_q && credit_q != '0;
+  assign rd_req_valid_o = reading_q && room_q;
   assign rd_req_addr_o  = src_q;
   assign read           = rd_req_valid_o && rd_req_ready_i;
   assign pop            = data_valid_o && data_ready_i;
@@ -76,6 +77,15 @@ module hao_store
     .level_o    (level)
   );
 
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni)      held_q <= 1'b0;
+    else if (clear_i) held_q <= 1'b0;
+    else              held_q <= take || (held_q && !begins);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (take) instr_q <= store_instr_t'(instr_i);
+  end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -87,24 +97,27 @@ module hao_store
       left_q       <= '0;
       src_q        <= '0;
       credit_q     <= 4'(BufferWords);
+      room_q       <= 1'b1;
       flights_q    <= '0;
     end else if (clear_i) begin
       request_q    <= 1'b0;
       reading_q    <= 1'b0;
       empty_done_q <= 1'b0;
       credit_q     <= 4'(BufferWords);
+      room_q       <= 1'b1;
       flights_q    <= '0;
     end else begin
+      room_q       <= pop || (room_q && !(read && credit_q == 4'd1));
       empty_done_q <= empty_done;
       credit_q     <= credit_q - 4'(read) + 4'(pop);
-      flights_q    <= flights_q + 4'(take && !empty_done) - 4'(dma_done_i);
-      if (take && !empty_done) begin
+      flights_q    <= flights_q + 4'(begins && !empty_done) - 4'(dma_done_i);
+      if (begins && !empty_done) begin
         request_q <= 1'b1;
         reading_q <= 1'b1;
-        addr_q    <= base_i[instr.base_sel[1:0]] + 40'(instr.dram_offset);
-        words_q   <= instr.length;
-        left_q    <= instr.length;
-        src_q     <= instr.src_addr;
+        addr_q    <= base_i[instr_q.base_sel[1:0]] + 40'(instr_q.dram_offset);
+        words_q   <= instr_q.length;
+        left_q    <= instr_q.length;
+        src_q     <= instr_q.src_addr;
       end else begin
         if (dma_ready_i) request_q <= 1'b0;
         if (read) begin
@@ -126,7 +139,7 @@ module hao_store
                    32'(credit_q) + 32'(level) <= BufferWords)
     else $error("hao_store: more credit than room");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
-                   take |-> instr.base_sel[3:2] == '0 && instr.dram_offset[3:0] == '0)
+                   held_q |-> instr_q.base_sel[3:2] == '0 && instr_q.dram_offset[3:0] == '0)
     else $error("hao_store: a DRAM address that is not one");
 `else
   logic unused;

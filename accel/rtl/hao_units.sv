@@ -55,7 +55,7 @@ module hao_units
   logic          fill_rd_valid, fill_rd_ready, fill_rsp_valid;
   logic          add_rd_valid, add_rd_ready, add_rsp_valid;
   logic          store_rd_valid, store_rd_ready, store_rsp_valid;
-  logic [PX-1:0] dense_rd_en, fill_rd_en;
+  logic [PX-1:0] dense_rd_need, dense_rd_en, fill_rd_en;
   logic [15:0]   dense_rd_addr [PX], fill_rd_addr [PX], add_rd_addr, store_rd_addr;
   logic [127:0]  dense_rsp_data [PX], other_rsp_data [PX];
   logic [2:0]    wr_valid, wr_ready;
@@ -76,10 +76,9 @@ module hao_units
   logic [127:0]    win_rsp_data [Taps];
   logic [UnitDw:UnitDense] unit_busy;  // the queues know it as well, and count it
   logic            disp_wr_valid;
-  logic [15:0]     disp_wr_addr;
+  logic [15:0]     disp_wr_addr, load_wr_addr;  // LOAD writes whole words to one address
   logic [7:0]      disp_wr_data;
 
-  logic [15:0] load_wr_addr;  // LOAD writes whole words to one address
   assign wr_addr[0] = '{default: load_wr_addr};
   assign wr_sel[0]  = '{default: '0};
   assign wr_mask[0] = '1;
@@ -133,6 +132,7 @@ module hao_units
     .buf_wr_data_i  (buf_wr_data),
     .rd_req_valid_o (dense_rd_valid),
     .rd_req_ready_i (dense_rd_ready),
+    .rd_req_need_o  (dense_rd_need),
     .rd_req_en_o    (dense_rd_en),
     .rd_req_addr_o  (dense_rd_addr),
     .rd_rsp_valid_i (dense_rsp_valid),
@@ -245,6 +245,7 @@ module hao_units
     .*,  // clk_i, rst_ni, clear_i
     .dense_rd_valid_i (dense_rd_valid),
     .dense_rd_ready_o (dense_rd_ready),
+    .dense_rd_need_i  (dense_rd_need),
     .dense_rd_en_i    (dense_rd_en),
     .dense_rd_addr_i  (dense_rd_addr),
     .dense_rsp_valid_o(dense_rsp_valid),

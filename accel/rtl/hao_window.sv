@@ -6,7 +6,7 @@
 // banks, or one bank at one address; taps not enabled read zero.
 module hao_window #(
   parameter int unsigned WinDepth = 512,
-  parameter int unsigned Writers  = 2
+  localparam int unsigned Writers = 2
 ) (
   input  logic                       clk_i,
   input  logic                       rst_ni,
@@ -27,7 +27,6 @@ module hao_window #(
   import hao_pkg::*;
 
   localparam int unsigned AddrWidth   = $clog2(WinDepth);
-  localparam int unsigned WriterWidth = Writers > 1 ? $clog2(Writers) : 1;
 
   if (WinDepth < 32 || WinDepth > 4096) begin : gen_check
     $error("hao_window: WinDepth must be 32 to 4096, not %0d", WinDepth);
@@ -36,21 +35,16 @@ module hao_window #(
     $error("hao_window: built for 11 banks, 9 taps and a read latency of 4");
   end
 
-  // Writers: the one after the last served comes first.
-  logic [WriterWidth-1:0] last_q, winner;
+  // Writers: the one that was not served last comes first. Neither's ready looks at its own valid.
+  logic                   last_q, winner;
   logic [WindowBanks-1:0] wr_en_q;
   logic [AddrWidth-1:0]   wr_addr_q;
   logic [WordBits-1:0]    wr_data_q;
 
   always_comb begin
-    winner = last_q;
-    for (int unsigned k = Writers; k > 0; k--) begin
-      if (wr_valid_i[(32'(last_q) + k) % Writers]) begin
-        winner = WriterWidth'((32'(last_q) + k) % Writers);
-      end
-    end
-    wr_ready_o         = '0;
-    wr_ready_o[winner] = wr_valid_i[winner];
+    wr_ready_o[0] = !(wr_valid_i[1] && !last_q);
+    wr_ready_o[1] = !(wr_valid_i[0] && last_q);
+    winner        = wr_valid_i[1] && wr_ready_o[1];
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin

@@ -146,11 +146,16 @@ class Dram:
 
 @dataclass(slots=True)
 class Burst:
-    """A read burst: words, place of the first within a granule, and whom to tell the cycle of its last beat, ahead of it."""
+    """A read burst: words, place of the first within a granule, and whom to tell the cycle of its last beat, ahead of it.
+
+    ``ready`` is the first cycle in which it can be issued, ``last`` says that it ends its request.
+    """
 
     beats: int
     offset: int
     arrived: Callable[[int], None]
+    ready: int
+    last: bool
 
 
 def bursts(address: int, words: int, longest: int) -> list[tuple[int, int]]:
@@ -166,8 +171,8 @@ def bursts(address: int, words: int, longest: int) -> list[tuple[int, int]]:
 class ReadDma:
     """Bursts of fetch (first) and LOAD, one address a cycle, at most ``outstanding`` in flight, each with room for its words."""
 
-    def __init__(self, clock: Clock, dram: Dram, config: EngineConfig) -> None:
-        self.clock, self.dram = clock, dram
+    def __init__(self, clock: Clock, dram: Dram, config: EngineConfig, again: int) -> None:
+        self.clock, self.dram, self.again = clock, dram, again
         self.outstanding = config.outstanding
         self.longest = (min(_FETCH_BURST, config.max_burst), config.max_burst)
         depth = config.max_burst * max(2, config.outstanding)
@@ -177,6 +182,7 @@ class ReadDma:
         self.drained: Callable[[int], None] | None = None
         self.flights = 0
         self.next = 0
+        self.free = [0, 0]  # the first cycle in which each client's next burst can be issued
         self.planned = _NEVER
 
     def ask(self, now: int, client: int, burst: Burst) -> None:
@@ -199,7 +205,7 @@ class ReadDma:
             if short <= 0:
                 break
             if short <= words:
-                return max(now, start + short * pace + 1)
+                return max(now, start + short * pace + self.again)
             short -= words
         return now if short <= 0 else -1
 
@@ -226,6 +232,8 @@ class ReadDma:
         for client in (0, 1):
             queue = self.queue[client]
             at = self._room(client, now, queue[0].beats) if queue else -1
+            if at >= 0:
+                at = max(at, queue[0].ready, self.free[client])
             if at == now:
                 self._issue(now, client)
                 return
@@ -236,9 +244,9 @@ class ReadDma:
         burst = self.queue[client].popleft()
         self.room[client] -= burst.beats
         self.flights += 1
-        self.next = now + 1
+        self.next, self.free[client] = now + 1, now + self.again
         self.dram.read(now + 1, burst.beats, burst.offset, lambda at: self._granted(at, burst))
-        if client and not self.queue[client] and self.drained is not None:
+        if client and burst.last and self.drained is not None:
             self.drained(now)
         if self.queue[0] or self.queue[1]:
             self._plan(now + 1)

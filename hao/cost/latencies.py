@@ -19,6 +19,8 @@ class Latencies:
     start: int
     end: int
     fetch: int
+    dma_request: int
+    dma_again: int
     refresh_phase: int
     dense_setup: int
     dense_first: int

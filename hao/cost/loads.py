@@ -11,6 +11,8 @@ from hao.engine.isa import WORD_BYTES, Opcode
 
 _RING = 6
 """Rows of the image that the gather unit holds."""
+_SPLITTER = 2
+"""Requests that the splitter of bursts holds, one at work; it takes one every other cycle at most."""
 
 
 class Load:
@@ -27,7 +29,8 @@ class Load:
         self.listed = 0
         self.asking: list[tuple[int, Callable[[int], None]]] = []
         parts.dma.drained = self._drained
-        self.open = False
+        self.requests = 0  # taken by the splitter of bursts, which holds two, and not cut to their ends
+        self.accepted = 0
 
     def take(self, now: int, i: Instruction) -> None:
         """Ask for the words."""
@@ -37,24 +40,26 @@ class Load:
         self._when_free(now + 1, lambda at: self._copy(at, i))
 
     def _when_free(self, now: int, event: Callable[[int], None]) -> None:
-        if self.open:
+        if self.requests >= _SPLITTER:
             self.asking.append((now, event))
         else:
-            self.open = True
-            self.parts.clock.at(now, event)
+            self.requests += 1
+            self.accepted = max(now, self.accepted + _SPLITTER)
+            self.parts.clock.at(self.accepted, event)
 
     def _drained(self, now: int) -> None:
-        self.open = False
+        self.requests -= 1
         if self.asking:
             earliest, event = self.asking.pop(0)
-            self._when_free(max(now, earliest), event)
+            self._when_free(max(now + 1, earliest), event)
 
     def request(self, now: int, address: int, words: int, part: Callable[[int, int, bool], None]) -> None:
         """Queue the bursts of a request accepted in cycle ``now``; ``part(arrival, words, last)`` is called for each."""
         pieces = bursts(address, words, self.parts.config.max_burst)
         for number, (beats, offset) in enumerate(pieces):
             last = number == len(pieces) - 1
-            self.parts.dma.ask(now + 1, 1, Burst(beats, offset, lambda at, beats=beats, last=last: part(at, beats, last)))  # type: ignore[misc]
+            ready = now + self.l.dma_request
+            self.parts.dma.ask(ready, 1, Burst(beats, offset, lambda at, beats=beats, last=last: part(at, beats, last), ready, last))  # type: ignore[misc]
 
     def _copy(self, now: int, i: Instruction) -> None:
         self.parts.queues.free(self.unit, now + 1)

@@ -75,7 +75,8 @@ class Machine:
     def run(self) -> None:
         """Until the last instruction has completed."""
         for beats, offset in self.bursts:
-            self.parts.dma.ask(self.latencies.start, 0, Burst(beats, offset, lambda at, beats=beats: self._arrive(at, beats)))  # type: ignore[misc]
+            first = self.latencies.start + self.latencies.dma_request
+            self.parts.dma.ask(first, 0, Burst(beats, offset, lambda at, beats=beats: self._arrive(at, beats), first, False))  # type: ignore[misc]
         self.clock.run()
         last = max([self.dispatched, *(times[-1] for times in self.done_at if times)])
         self.total = last + self.latencies.end

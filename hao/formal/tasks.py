@@ -44,6 +44,7 @@ TASKS: tuple[Task, ...] = (
     Task("formal_fifo", {"Depth": 2, "FallThrough": 0}, nightly=True),
     Task("formal_fifo", {"Depth": 3, "FallThrough": 1}),
     Task("formal_fifo", {"Depth": 4, "FallThrough": 0}, nightly=True),
+    Task("formal_fifo_pair"),
     Task("formal_fifo_ram", {"Depth": 2}),
     Task("formal_fifo_ram", {"Depth": 4}, nightly=True),
     Task("formal_burst", {"MaxBurst": 4}, nightly=True),
@@ -57,7 +58,7 @@ TASKS: tuple[Task, ...] = (
     Task("formal_store"),
     Task("formal_feature_memory", {"PX": 1}, nightly=True),
     Task("formal_feature_memory", {"PX": 2}),
-    Task("formal_read_dma", {"MaxBurst": 4, "Outstanding": 2}, bound=8),
+    Task("formal_read_dma", {"MaxBurst": 4, "Outstanding": 2}, bound=10),
     Task("formal_write_dma", {"MaxBurst": 4, "Outstanding": 2}),
     Task("formal_write_dma", {"MaxBurst": 4, "Outstanding": 2, "Fair": 1}, nightly=True),
 )

@@ -16,8 +16,8 @@ from hao.resources import shared
 
 DISSOLVED = frozenset(
     {
-        "hao_fifo", "hao_fifo_ram", "hao_ram", "hao_mul_add", "hao_lut_multiplier", "hao_dsp_quad", "hao_requant_dsp", "hao_dw_pair_tap",
-        "hao_burst", "hao_window_writer", "hao_dense_lane",
+        "hao_fifo", "hao_fifo_pair", "hao_fifo_ram", "hao_ram", "hao_mul_add", "hao_lut_multiplier", "hao_dsp_quad", "hao_requant_dsp",
+        "hao_dw_pair_tap", "hao_burst", "hao_window_writer", "hao_dense_lane",
     }
 )  # fmt: skip
 """Modules that are never a block of their own."""

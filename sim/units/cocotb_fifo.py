@@ -1,4 +1,4 @@
-"""hao_fifo and hao_fifo_ram: everything that enters leaves in order, whatever both sides stall."""
+"""hao_fifo, hao_fifo_pair and hao_fifo_ram: everything that enters leaves in order, whatever both sides stall."""
 
 from __future__ import annotations
 

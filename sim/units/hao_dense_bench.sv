@@ -135,7 +135,7 @@ module hao_dense_bench #(
 
   // Memories.
   logic          rd_valid, rd_ready, rsp_valid, wr_valid, win_valid, disp_valid;
-  logic [PX-1:0] rd_en;
+  logic [PX-1:0] rd_need, rd_en;
   logic [15:0]   rd_addr [PX], wr_addr [4], wr_mask, disp_addr;
   logic [127:0]  rsp_data [PX], wr_data, win_data;
   logic [1:0]    wr_sel [16];
@@ -167,7 +167,7 @@ module hao_dense_bench #(
       end
       for (int k = 1; k < FmReadLatency; k++) rd_data_q[k][s] <= rd_data_q[k-1][s];
     end
-    if (rd_valid && rd_ready && rd_en == '0) $fatal(1, "an empty request");
+    if (rd_valid && rd_ready && (rd_en == '0 || rd_need == '0)) $fatal(1, "an empty request");
     if (rd_valid && (&rd_en) && PX == 2 && rd_addr[0][0] == rd_addr[PX-1][0]) begin
       $fatal(1, "two reads in one bank");
     end
@@ -236,6 +236,7 @@ module hao_dense_bench #(
     .buf_wr_data_i  (buf_data),
     .rd_req_valid_o (rd_valid),
     .rd_req_ready_i (rd_ready),
+    .rd_req_need_o  (rd_need),
     .rd_req_en_o    (rd_en),
     .rd_req_addr_o  (rd_addr),
     .rd_rsp_valid_i (rsp_valid),

@@ -26,6 +26,7 @@ module hao_feature_memory_bench
 );
 
   logic [15:0]  dense_addr [PX], fill_addr [PX];
+  logic [PX-1:0] dense_need;
   logic [127:0] dense_data [PX], other_data [PX];
   logic [15:0]  wr_addr [3][4];
   logic [1:0]   wr_sel [3][Lanes];
@@ -37,6 +38,12 @@ module hao_feature_memory_bench
     assign fill_addr[s]               = rd_addr_i[16*(PX+s)+:16];
     assign dense_data_o[128*s+:128]   = dense_data[s];
     assign other_data_o[128*s+:128]   = other_data[s];
+  end
+  always_comb begin
+    dense_need = '0;
+    for (int unsigned s = 0; s < PX; s++) begin
+      if (rd_en_i[s]) dense_need[PX == 2 ? 32'(dense_addr[s][0]) : 0] = 1'b1;
+    end
   end
   for (genvar w = 0; w < 3; w++) begin : gen_writer
     for (genvar a = 0; a < 4; a++) begin : gen_addr
@@ -58,6 +65,7 @@ module hao_feature_memory_bench
     .clear_i,
     .dense_rd_valid_i (rd_valid_i[0]),
     .dense_rd_ready_o (rd_ready_o[0]),
+    .dense_rd_need_i  (dense_need),
     .dense_rd_en_i    (rd_en_i[PX-1:0]),
     .dense_rd_addr_i  (dense_addr),
     .dense_rsp_valid_o(rsp_valid_o[0]),

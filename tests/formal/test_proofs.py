@@ -16,6 +16,9 @@ FAULTS = {
     "pointer not wrapped": (
         "hao_fifo(Depth=3, FallThrough=1)", "hao_fifo", "(32'(ptr) == Depth - 1) ? '0 :", "", "pointers_agree",
     ),
+    "place given twice": (
+        "hao_fifo_pair", "hao_fifo_pair", "assign in_ready_o  = !next_valid_q;", "assign in_ready_o  = 1'b1;", "capacity",
+    ),
     "word lost in the stage": ("hao_fifo_ram(Depth=2)", "hao_fifo_ram", "32'(behind_q) != Behind", "1'b1", "output_stage_has_room"),
     "burst one word too long": (
         "hao_burst(MaxBurst=64)", "hao_burst", "16'(MaxBurst) - 16'", "16'(MaxBurst + 1) - 16'", "inside_4_kib",
@@ -35,12 +38,12 @@ FAULTS = {
         "hao_regs", "hao_regs", "else if (s_axil_bready) bvalid_q <= 1'b0;", "else bvalid_q <= 1'b0;", "write_answer_is_held"),
     "end before the units": ("hao_fetch", "hao_fetch", "opcode == OpEnd && units_idle_i;", "opcode == OpEnd;", "end_only_at_rest"),
     "one word too many on the way": (
-        "hao_store", "hao_store", "rd_req_valid_o = reading_q && credit_q != '0;", "rd_req_valid_o = reading_q;",
+        "hao_store", "hao_store", "rd_req_valid_o = reading_q && room_q;", "rd_req_valid_o = reading_q;",
                                      "room_for_every_answer"),
     "reader starved": ("hao_feature_memory(PX=2)", "hao_feature_memory", "dense_first_q <= !dense_first_q;", "dense_first_q <= 1'b1;",
                        "store_waits_bounded"),
     "writer starved": ("hao_feature_memory(PX=1)", "hao_feature_memory",
-                       "bank_grant[b][0] ? 2'd1 : bank_grant[b][1] ? 2'd2 : 2'd0;", "2'd0;", "writer_2_waits_bounded"),
+                       "turn_wr_q[b] <= {bank_grant[b][1:0], bank_grant[b][2]};", "turn_wr_q[b] <= 3'b001;", "writer_2_waits_bounded"),
     "room counted once": ("hao_read_dma(MaxBurst=4, Outstanding=2)", "hao_read_dma", "32'(used_q[c]) + 32'(burst_beats[c])",
                           "32'(used_q[c])", "fits_1"),
     "idle too early": ("hao_read_dma(MaxBurst=4, Outstanding=2)", "hao_read_dma", "idle_o    = !arvalid_q && !order_valid;",

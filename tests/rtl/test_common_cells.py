@@ -13,6 +13,10 @@ def test_fifo(depth: int, fall_through: int) -> None:
     assert simulate("hao_fifo", "cocotb_fifo", parameters=parameters, settings={"HAO_CAPACITY": str(depth)}) == 2
 
 
+def test_fifo_pair() -> None:
+    assert simulate("hao_fifo_pair", "cocotb_fifo", parameters={"Width": 24}, settings={"HAO_CAPACITY": "2"}) == 2
+
+
 @pytest.mark.parametrize("depth", [64])
 def test_fifo_ram(depth: int) -> None:
     parameters = {"Width": 128, "Depth": depth}
