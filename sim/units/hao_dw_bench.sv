@@ -174,7 +174,7 @@ module hao_dw_bench #(
   );
 
   assign win_valid      = {fill_win_valid && !stall[1], 1'b0};
-  assign fill_win_ready = win_ready[1];
+  assign fill_win_ready = win_ready[1] && !stall[1];
   assign win_bank[0]    = '0;
   assign win_addr[0]    = '0;
   assign win_data[0]    = '0;
