@@ -11,9 +11,10 @@ from hao.boards import load_board
 from hao.cli.generate import TARGETS as PLANS
 from hao.cli.generate import lacking, read_design
 from hao.codegen.tcl_project import write_project
-from hao.errors import BoardError, MissingTool, UsageError
+from hao.errors import BoardError, MissingTool, UsageError, VendorToolError
 from hao.report.schema import write_text
 from hao.vendor.bitstream import TARGETS, Request, build_here, build_there, environment_of, instructions
+from hao.vendor.hls_reports import HlsEstimate, is_hls_project, read_hls_report
 from hao.vendor.reports import Implementation, read_reports
 from hao.vendor.runner import STEPS
 
@@ -74,14 +75,26 @@ def print_implementation(console: Console, found: Implementation) -> None:
     console.print(f"{slack}; {power}", markup=False)
 
 
+def print_estimate(console: Console, found: HlsEstimate) -> None:
+    """Resources and clock, as Vitis HLS estimates them."""
+    used = f"{found.lut:,} LUT, {found.ff:,} FF, {found.dsp} DSP, {found.bram36:g} BRAM36, {found.uram} URAM"
+    clock = f"clock {found.clock_ns:g} ns of {found.target_ns:g} ns"
+    console.print(f"{used}, {clock}: estimates of {found.tool} before placement", markup=False, soft_wrap=True)
+
+
 def report(folder: Path, json: Path | None, console: Console) -> int:
     """Print the reports of a build, and write them as JSON; return the exit code.
 
     Raises:
         VendorToolError: there are none.
     """
-    found = read_reports(folder)
-    print_implementation(console, found)
+    found: Implementation | HlsEstimate
+    if is_hls_project(folder):
+        found = read_hls_report(folder)
+        print_estimate(console, found)
+    else:
+        found = read_reports(folder)
+        print_implementation(console, found)
     if json is not None:
         write_text(json, found.model_dump_json(indent=2) + "\n")
     return 0
@@ -119,4 +132,10 @@ def bitstream(options: Options, console: Console) -> int:
         archive = options.out.with_name(f"{options.out.name}.tar.gz")
         raise MissingTool(error.message, error.hint or instructions(request, archive)) from error
     console.print(f"  {result}", markup=False, soft_wrap=True)
-    return report(options.out, options.json, console) if options.target == "vivado" else 0
+    try:
+        return report(options.out, options.json, console)
+    except VendorToolError as error:
+        if options.target == "vivado":
+            raise
+        console.print(f"  {error.message}", markup=False, soft_wrap=True)  # the core is there all the same
+        return 0

@@ -12,7 +12,7 @@ from hao.cli.networks import load_network
 from hao.cli.ticker import Ticker
 from hao.errors import UsageError
 from hao.report.schema import write_text
-from hao.report.search import Limit, Predicted, SearchReport, Verified
+from hao.report.search import Limit, Predicted, SearchReport, Tried, Verified
 from hao.search.design import Design
 from hao.search.explain import binding
 from hao.search.find import Found, find
@@ -95,11 +95,12 @@ def _report(options: Options, found: Found) -> SearchReport:
         conflict="" if found.conflict is None else found.conflict.sentence(space.problem.limits), hand_made=dict(found.hand_made),
         hand_made_value=found.hand_made_value,
         fragmentation_margin=found.margin,
-        predicted=None if design is None or area is None else Predicted(cycles=design.cycles.value, **area),
+        predicted=None if answer is None or area is None else Predicted(cycles=answer.cycles, **area),
         verified=None if checked is None else Verified(
             cycles=checked.cycles.cycles, error=checked.cycles.error, highest=checked.highest, violations=checked.violations,
             damage=checked.damage, area=checked.area,
         ),
+        trials=tuple(Tried(engine=t.engine, mapping=t.mapping, cycles=t.cycles) for t in found.trials),
         design=design,
     )  # fmt: skip
 
@@ -127,7 +128,12 @@ def _print_design(console: Console, report: SearchReport, design: Design) -> Non
         f"{config.fm_words} words, window {config.win_depth}, weights {config.wb_words}"
     )
     area = ", ".join(f"{name} {figure.value:g} ± {figure.error:g}" for name, figure in design.area.items())
-    console.print(f"predicted: {design.cycles.value:,.0f} cycles; {area}; perturbation {design.damage:g}")
+    if report.predicted is not None:
+        console.print(f"optimum of the integer program: {report.predicted.cycles:,.0f} cycles; perturbation {design.damage:g}")
+    for tried in report.trials:
+        took = "does not compile" if tried.cycles is None else f"{tried.cycles:,} cycles"
+        console.print(f"  image on {tried.engine}, mapping {tried.mapping}: {took}")
+    console.print(f"fastest image taken: {design.cycles.value:,.0f} ± {design.cycles.error:.0f} cycles; {area}")
     if report.verified is not None:
         kept = "; ".join(report.verified.violations) or "every address and limit kept"
         console.print(

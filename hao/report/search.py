@@ -44,6 +44,14 @@ class Verified(_Frozen):
     area: dict[str, float] | None = None
 
 
+class Tried(_Frozen):
+    """An image that was compared for the design: cycles by the program-level model; None: it does not compile."""
+
+    engine: str
+    mapping: str
+    cycles: int | None
+
+
 class SearchReport(_Frozen):
     """One search.
 
@@ -78,6 +86,7 @@ class SearchReport(_Frozen):
     fragmentation_margin: float = 0.0
     predicted: Predicted | None = None
     verified: Verified | None = None
+    trials: tuple[Tried, ...] = ()
     design: Design | None = None
 
 

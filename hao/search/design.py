@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hao.engine.config import EngineConfig
 from hao.errors import SearchError
 
-Order = Literal["graph", "busy", "spilled"]
+Order = Literal["graph", "busy", "spilled", "compiler"]
 
 
 class _Frozen(BaseModel):
@@ -18,10 +18,11 @@ class _Frozen(BaseModel):
 
 
 class MappedSegment(_Frozen):
-    """Steps that run together, by the names of their operations, and in how many stripes."""
+    """Steps that run together, by the names of their operations, in how many stripes, and whether those roll (no row computed twice)."""
 
     steps: tuple[str, ...] = Field(min_length=1)
     stripes: int = Field(ge=1)
+    rolling: bool = False
     template: str = ""
     cycles: int = Field(default=0, ge=0)
 
@@ -39,9 +40,9 @@ class Design(_Frozen):
     Attributes:
         network, weights: as on the command line; ``digest`` is that of the integer graph.
         board: name or path.
-        order: of the steps.
+        order: of the steps; ``compiler``: mapping and all are the compiler's own.
         widths: weight bits by layer.
-        cycles: what the program of the search says; ``area`` by resource.
+        cycles: of the program image, by the program-level model; ``area`` by resource.
         damage: perturbation of the widths.
     """
 

@@ -15,10 +15,12 @@ from hao.ir.graph import Graph
 from hao.ir.serialize import network_digest
 from hao.search.decompose import Progress, search
 from hao.search.design import Design, Figure, MappedSegment
+from hao.search.engines import compute_key
 from hao.search.explain import Conflict, conflict
 from hao.search.kept import Kept
 from hao.search.mappings import plan_of
 from hao.search.planner import compile_design
+from hao.search.polish import Trial, polish
 from hao.search.problem import RESOURCES, Answer, Outcome, Problem
 from hao.search.solver import SolverName
 from hao.search.space import Builder, Request, Space
@@ -33,6 +35,7 @@ class Found:
     """What a search of a network came to.
 
     Attributes:
+        trials: images that were compared for the design.
         margin: share of the feature memory left free for fragmentation.
         hand_made: what the certificate says of the hand-made engine, by order of the steps; empty: it is no member of the space.
         hand_made_value: the best that it reaches with the best mapping and widths; None: it does not fit.
@@ -50,6 +53,7 @@ class Found:
     hand_made_value: float | None
     conflict: Conflict | None
     solve_seconds: float
+    trials: tuple[Trial, ...] = ()
 
 
 def _design(builder: Builder, space: Space, answer: Answer, identity: Design) -> Design:
@@ -72,6 +76,15 @@ def _design(builder: Builder, space: Space, answer: Answer, identity: Design) ->
             "cycles": Figure(value=round(answer.cycles), error=0.0),
         }
     )  # fmt: skip
+
+
+def _engines(space: Space, answer: Answer) -> list[EngineConfig]:
+    """Engines that fit the board and on which the answer's image may be faster: the largest with its cores, and the hand-made one."""
+    limits, own = space.problem.limits.area, compute_key(space.engines[answer.candidate][0])
+    pairs = zip(space.problem.candidates, space.engines, strict=True)
+    fitting = [(c, config) for c, (config, _) in pairs if all(used <= limit for used, limit in zip(c.area, limits, strict=True))]
+    largest = max((pair for pair in fitting if compute_key(pair[1]) == own), key=lambda pair: (pair[0].room, pair[0].ahead, pair[0].ring))
+    return [largest[1], *(config for _, config in fitting if config == ULTRA96)]
 
 
 def _smaller(problem: Problem, share: float) -> Problem:
@@ -124,13 +137,17 @@ def find(
             return Found(space, outcome, None, None, None, margin, *hand_made, why, spent)
         design = _design(builder, space, outcome.answer, nothing)
         try:
-            compilation = compile_design(graph, design.configuration, design.order, design.segments)
+            compile_design(graph, design.configuration, design.order, design.segments)
         except CompileError:
             margin += _MARGIN
             continue
+        tell("images", 0, 1)
+        best = polish(graph, board, design, _engines(space, outcome.answer))
+        tell("images", 1, 1)
+        design, compilation = best.design, best.compilation
         modelled = {name: figure.value for name, figure in design.area.items()}
         checked = verify(compilation, graph, board, names[2], modelled, design.widths, perturbations)
-        return Found(space, outcome, design, compilation, checked, margin, *hand_made, None, spent)
+        return Found(space, outcome, design, compilation, checked, margin, *hand_made, None, spent, best.trials)
     raise SearchError("no mapping that was found fits the feature memory in one piece", "give --orders spilled, or a larger board")
 
 

@@ -25,13 +25,15 @@ def planner(order: Order, segments: Sequence[MappedSegment]) -> Planner:
     """
 
     def plan(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
+        if order == "compiler":
+            raise CompileError("the compiler's own mapping has no planner", "use compile_design")
         found = plan_of(lowered, config, order)
         names = tuple(step.op.name for step in found.steps)
         if names != tuple(name for segment in segments for name in segment.steps):
             raise CompileError("the segments of the design are not those of the network", "search again")
         at, cut = 0, []
         for segment in segments:
-            cut.append(Segment(at, at + len(segment.steps), segment.stripes))
+            cut.append(Segment(at, at + len(segment.steps), segment.stripes, segment.rolling))
             at += len(segment.steps)
         found = replace(found, segments=cut)
         drafts = emit(found, config)
@@ -50,10 +52,10 @@ def planner(order: Order, segments: Sequence[MappedSegment]) -> Planner:
 
 
 def compile_design(graph: Graph, config: EngineConfig, order: Order, segments: Sequence[MappedSegment]) -> Compilation:
-    """Compile a network as a design says.
+    """Compile a network as a design says; with order ``compiler`` as the compiler does of itself.
 
     Raises:
         CompileError: the design does not belong to the network, or does not fit after all.
         GraphError: the graph is not legal.
     """
-    return compile_in_full(graph, config, planner(order, segments))
+    return compile_in_full(graph, config) if order == "compiler" else compile_in_full(graph, config, planner(order, segments))

@@ -12,8 +12,8 @@ from hao.errors import MissingTool, SearchError
 from hao.models.searchable import BITS, OPERATORS, WIDTHS, Architecture
 
 Floats = npt.NDArray[np.float64]
-LEAST_ROWS = 8
-"""Observations below which nothing is predicted."""
+LEAST_ROWS, _WHOLE = 8, 101.0
+"""Observations below which nothing is predicted; percent from which errors are counted, one more than all, so that none is zero."""
 
 
 def features(architecture: Architecture, macs: int, parameters: int) -> Floats:
@@ -24,13 +24,13 @@ def features(architecture: Architecture, macs: int, parameters: int) -> Floats:
 
 
 class Predictor:
-    """Fits standardized features to accuracies in percent.
+    """Fits standardized features to the logarithm of the error: what separates good networks is small beside what ruins bad ones.
 
     Raises:
         MissingTool: scikit-learn is not installed.
     """
 
-    def __init__(self, c: float = 30.0, epsilon: float = 0.3) -> None:
+    def __init__(self, c: float = 1.0, epsilon: float = 0.02) -> None:
         try:
             from sklearn.pipeline import make_pipeline
             from sklearn.preprocessing import StandardScaler
@@ -47,12 +47,12 @@ class Predictor:
         """
         if len(rows) < LEAST_ROWS:
             raise SearchError(f"{len(rows)} architectures are too few for a predictor", f"train at least {LEAST_ROWS}")
-        self._model.fit(np.stack(rows), np.asarray(accuracies))
+        self._model.fit(np.stack(rows), -np.log(_WHOLE - np.asarray(accuracies)))
         return self
 
     def predict(self, rows: Sequence[Floats]) -> Floats:
         """Accuracies in percent."""
-        found: Floats = self._model.predict(np.stack(rows))
+        found: Floats = np.clip(_WHOLE - np.exp(-self._model.predict(np.stack(rows))), 0.0, 100.0)
         return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -79,11 +80,20 @@ def test_joint_is_never_slower_and_boards_differ() -> None:
     assert len({pair.joint_engine for pair in pairs}) > 2
 
 
-def test_predictor_ranks_unseen_members() -> None:
-    found = rank_quality(read_rows(TRAINED), repeats=2)
-    assert found["predictor"]["128"]["mean"] > found["predictor"]["16"]["mean"] - 0.1
+def test_predictor_ranks_unseen_members_better_than_sizes_do() -> None:
+    found = rank_quality(read_rows(TRAINED), repeats=3)
+    assert found["predictor"]["128"]["mean"] > found["predictor"]["16"]["mean"]
+    assert found["predictor"]["128"]["mean"] > max(found["parameters"], found["macs"])
     with pytest.raises(SearchError, match="too few"):
         Predictor().fit([], [])
+
+
+def test_predictor_keeps_to_percents() -> None:
+    rows = [np.array([float(n), 1.0]) for n in range(12)]
+    found = Predictor().fit(rows, [100.0 - n for n in range(12)]).predict([*rows, np.array([-1e6, 1.0])])
+    assert found.min() >= 0
+    assert found.max() <= 100
+    assert np.abs(found[:12] - [100.0 - n for n in range(12)]).max() < 2
 
 
 def test_pareto_writes_its_files(tmp_path: Path) -> None:

@@ -151,6 +151,7 @@ def test_an_interrupt_from_the_keyboard_ends_the_tool_too(tools: Path, tmp_path:
 @pytest.mark.parametrize(
     ("names", "version", "used"),
     [
+        (("vitis_hls",), "2020.2", ["vitis_hls"]),
         (("vitis_hls",), "2022.2", ["vitis_hls"]),
         (("vitis_hls", *UNIFIED), "2023.2", ["vitis_hls"]),
         (("vitis_hls", *UNIFIED), "2024.2", ["v++", "vitis-run"]),
@@ -158,12 +159,35 @@ def test_an_interrupt_from_the_keyboard_ends_the_tool_too(tools: Path, tmp_path:
     ],
 )
 def test_old_and_new_command_lines_of_vitis(
-    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], version: str, used: list[str]
+    tools: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    names: tuple[str, ...],
+    version: str,
+    used: list[str],
 ) -> None:
     install(tools, *names)
     monkeypatch.setenv("FAKE_VERSION", version)
-    assert build(tmp_path, "--target", "vitis-hls") == 0
+    assert build(tmp_path, "--target", "vitis-hls", "--json", str(tmp_path / "r.json")) == 0
     assert (tmp_path / "p" / "used").read_text().split() == used
+    words = "52,110 LUT, 40,321 FF, 340 DSP, 150.5 BRAM36, 0 URAM, clock 2.92 ns of 4 ns"
+    assert f"{words}: estimates of Vitis HLS {version} before placement" in capsys.readouterr().out
+    assert json.loads((tmp_path / "r.json").read_text())["bram36"] == 150.5
+    (path,) = (tmp_path / "p" / "hao_hls").rglob("*.xml")
+    for damage in (lambda text: text[:300], lambda text: text.replace("LUT>", "LUTS>"), lambda text: text.replace(">340<", ">many<")):
+        good = path.read_text()
+        path.write_text(damage(good))
+        assert invoke(["report", str(tmp_path / "p")]) == VendorToolError.exit_code
+        assert "is no synthesis report that this version reads" in capsys.readouterr().err
+        path.write_text(good)
+    path.unlink()
+    assert invoke(["report", str(tmp_path / "p")]) == VendorToolError.exit_code
+    assert "there is no hao_kernel_csynth.xml" in capsys.readouterr().err
+    monkeypatch.setenv("FAKE", "noreport")
+    shutil.rmtree(tmp_path / "p" / "hao_hls")
+    assert build(tmp_path, "--target", "vitis-hls") == 0, "a core that was built is not lost for a report"
+    assert "there is no hao_kernel_csynth.xml" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("names", "version"), [(("vitis_hls",), "2022.2"), (UNIFIED, "2025.1")])

@@ -1,0 +1,103 @@
+"""The proven answer tried in the compiler: with rolling stripes, with the compiler's own mapping, on a few engines; the fastest image wins.
+
+The integer program adds up segments (``docs/decisions/0501``) and knows no rolling stripes (``0101``). What it proves is the optimum of its
+own space; here the images are compared by the program-level model, whose error is smaller than that of the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from hao.boards import Board
+from hao.compiler.compile import Compilation
+from hao.cost.area import Estimate, estimate_area
+from hao.cost.cycles import estimate_cycles, published_error
+from hao.engine.config import EngineConfig
+from hao.errors import CompileError
+from hao.ir.graph import Graph
+from hao.search.design import Design, Figure, MappedSegment
+from hao.search.engines import describe
+from hao.search.planner import compile_design
+from hao.search.problem import RESOURCES
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One image: engine, whose mapping, cycles by the program-level model; None: it does not compile."""
+
+    engine: str
+    mapping: str
+    cycles: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Polished:
+    """The fastest image with its design, and everything that was tried."""
+
+    design: Design
+    compilation: Compilation
+    trials: tuple[Trial, ...]
+
+
+def _area(config: EngineConfig) -> dict[str, Estimate]:
+    found = estimate_area(config)
+    return {name: getattr(found, name) for name in RESOURCES}
+
+
+def _rolled(segments: Sequence[MappedSegment]) -> tuple[MappedSegment, ...]:
+    return tuple(s.model_copy(update={"rolling": True}) if s.stripes > 1 else s for s in segments)
+
+
+def _variants(design: Design) -> Iterator[tuple[str, Design]]:
+    yield "of the program", design
+    if any(segment.stripes > 1 for segment in design.segments):
+        yield "of the program, stripes rolling", design.model_copy(update={"segments": _rolled(design.segments)})
+    yield "of the compiler", design.model_copy(update={"order": "compiler"})
+
+
+def own_segments(compilation: Compilation) -> tuple[MappedSegment, ...]:
+    """The segments that the compiler decided on, for people and for the check when the design is compiled again."""
+    plan = compilation.plan
+    return tuple(
+        MappedSegment(
+            steps=tuple(step.op.name for step in plan.steps[s.start : s.stop]), stripes=s.stripes, rolling=s.rolling, template="compiler"
+        )
+        for s in plan.segments
+    )  # fmt: skip
+
+
+def polish(graph: Graph, board: Board, design: Design, engines: Sequence[EngineConfig]) -> Polished:
+    """Compile every variant on every engine and take the fastest image; of equals the one with the least memory.
+
+    Args:
+        graph: the network.
+        board: for the DRAM.
+        design: of the integer program; it compiles.
+        engines: others that fit the board.
+
+    Raises:
+        CompileError: not even the design itself compiles.
+    """
+    best: Polished | None = None
+    key: tuple[float, float] | None = None
+    trials: list[Trial] = []
+    for config in dict.fromkeys((design.configuration, *engines)):
+        for mapping, variant in _variants(design.model_copy(update={"configuration": config})):
+            try:
+                made = compile_design(graph, config, variant.order, variant.segments)
+            except CompileError:
+                trials.append(Trial(describe(config), mapping, None))
+                continue
+            cycles = estimate_cycles(made.assembled.program, config, board, made.assembled.offset).cycles
+            trials.append(Trial(describe(config), mapping, cycles))
+            rank = (float(cycles), estimate_area(config).bram36.value)
+            if key is None or rank < key:
+                segments = own_segments(made) if variant.order == "compiler" else variant.segments
+                figure = Figure(value=cycles, error=round(cycles * published_error()))
+                area = {name: Figure(value=part.value, error=part.error) for name, part in _area(config).items()}
+                known = {"segments": segments, "cycles": figure, "area": area}
+                key, best = rank, Polished(variant.model_copy(update=known), made, ())
+    if best is None:
+        raise CompileError("the design does not fit its engine after all", "search again")
+    return replace(best, trials=tuple(trials))
