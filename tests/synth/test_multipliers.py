@@ -118,7 +118,7 @@ def test_twins_equal_primitives(tmp_path: Path) -> None:
     [
         ("hao_dsp_row", "9'b000110101", "9'b000010101"),
         ("hao_dsp_row", ".BREG         (1)", ".BREG         (2)"),
-        ("hao_requant_dsp", ".CEC          (step_i[2])", ".CEC          (step_i[3])"),
+        ("hao_requant_dsp", ".CEC           (step_i[2])", ".CEC           (step_i[3])"),
         ("hao_requant_dsp", "!accumulate_i", "accumulate_i"),
         ("hao_dsp_quad", "22'b0", "21'b0"),
         ("hao_dw_pair_tap", "upper_i, 18'b0})),", "upper_i, 17'b0})),"),
