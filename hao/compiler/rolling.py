@@ -89,7 +89,11 @@ def rolled(plan: Plan, start: int, stop: int, stripes: int) -> Plan | None:
                 others.append(replace(old, start=first, stop=last))
     candidate = replace(plan, segments=sorted([*others, segment], key=lambda s: s.start))
     candidate.kept = {plane for plane in plan.kept if not candidate.internal(plane, segment)}
-    candidate.kept |= _reaching_back(candidate, segment)
+    reaching = _reaching_back(candidate, segment)
+    inside = {plane for plane in reaching if candidate.internal(plane, segment)}
+    if (reaching - inside) & candidate.spilled:
+        return None  # a tensor in DRAM whose rows are read back while later ones are made: its buffer holds one stripe alone
+    candidate.kept |= inside
     return candidate
 
 
@@ -106,4 +110,4 @@ def _reaching_back(plan: Plan, segment: Segment) -> set[Plane]:
         for plane, need in stripe.wanted.items():
             if plane in made and need[1] > need[0] and (need[0] < made[plane][0] or need[1] > made[plane][1]):
                 found.add(plane)
-    return {plane for plane in found if plan.internal(plane, segment)}
+    return found

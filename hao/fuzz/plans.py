@@ -100,12 +100,23 @@ def tower(width: int = 64) -> Graph:
     return build.graph("tower", [build.conv("last", at, 16, weight_bits=8)], {})
 
 
+def units() -> Graph:
+    """Two ShuffleNet units on 48 x 48: the order of their steps is worth changing, and striped pairs are worth passing."""
+    build = RandomBuilder(np.random.default_rng(3), (3, 48, 48), (9, 8, 7))
+    at = build.conv("stem", "image", 24, 3, stride=1, pad=1, weight_bits=8)
+    for unit in ("a", "b"):
+        left = build.conv(f"{unit}.left", build.depthwise(f"{unit}.short", at), 24)
+        deep = build.depthwise(f"{unit}.deep", build.conv(f"{unit}.first", at, 24))
+        right = build.conv(f"{unit}.right", deep, 24, like=left)
+        at = build.shuffle(f"{unit}.mixed", build.concat(f"{unit}.both", [left, right]))
+    return build.graph("units", [build.conv("last", at, 8, signed=True)], {})
+
+
 def displacements() -> dict[str, Graph]:
     """Deformable layers whose displacement is shared, passed on, read by others, an output, or the layer's own input; 12 x 10 pixels."""
     graphs = {}
     for name in ("own", "shared", "dense", "output", "pooled", "doubled", "sliced", "itself"):
-        build = RandomBuilder(np.random.default_rng(2), (3, 12, 10), (9, 8, 7))
-        at = build.conv("stem", "image", 20, 3, stride=1, pad=1, weight_bits=8)
+        build, at = _stem(2)
         outputs, source, step = [build.deform("first", at, (-3, 4))], at, "first.scale"
         if name == "dense":
             outputs.append(build.conv("reader", step, 3))
@@ -123,6 +134,46 @@ def displacements() -> dict[str, Graph]:
             outputs.append(build.deform("second", source, (-3, 4), displacement=step))
         graphs[name] = build.graph(f"displacement-{name}", outputs, {})
     return graphs
+
+
+def _stem(seed: int) -> tuple[RandomBuilder, str]:
+    build = RandomBuilder(np.random.default_rng(seed), (3, 12, 10), (9, 8, 7))
+    return build, build.conv("stem", "image", 20, 3, stride=1, pad=1, weight_bits=8)
+
+
+def crafted() -> dict[str, Graph]:
+    """What random networks seldom have: sums of channels in other lanes, up-sampled twice, channels read twice, windows of dense layers."""
+    graphs = {}
+    build, at = _stem(3)
+    other = build.shuffle("mixed", at, 4)
+    low, high = build.split("parts", at, 7)
+    turned = build.concat("turned", [high, low])
+    sums = [build.add("first", at, other), build.add("second", turned, at), build.add("third", other, other)]
+    graphs["sums"] = build.graph("sums", sums, {})
+    build, at = _stem(4)
+    wide = build.upsample("wide", build.upsample("half", at))
+    graphs["far"] = build.graph("far", [build.conv("far.low", wide, 9), build.depthwise("deep", wide), wide], {})
+    build, at = _stem(5)
+    small = build.conv("small", at, 20, 2, stride=2, weight_bits=2, like="stem")
+    both = build.concat("both", [build.upsample("up", small), at])
+    twice = build.concat("twice", [at, at])
+    outputs = [build.conv("one", both, 18), build.conv("two", twice, 18, 3, pad=1, weight_bits=2), build.depthwise("three", both)]
+    graphs["joined"] = build.graph("joined", outputs, {})
+    build, at = _stem(6)
+    outputs = [build.avg_pool("two", at, 2, 2), build.avg_pool("three", at, 3, 1), build.depthwise("four", at, 2, pad=0, weight_bits=4)]
+    outputs.append(build.conv("five", at, 20, 5, pad=4, weight_bits=2))
+    graphs["windows"] = build.graph("windows", outputs, {})
+    return graphs
+
+
+def handmade() -> Iterator[Planned]:
+    """The networks of ``displacements`` and ``crafted`` on the smallest and the largest engine, planned and by drawn plans."""
+    for name, graph in {**displacements(), **crafted()}.items():
+        for config in ("8x8x1", "16x16x2"):
+            yield Planned(_case(f"{name}:{config}", config, graph, 1))
+            for seed in range(3):
+                planner = random_planner(seed, 0.4 * (seed % 2), 0.5)
+                yield Planned(_case(f"{name}:{config}:{seed}", config, graph, 1), planner)
 
 
 def _case(name: str, config: str, graph: Graph, seed: int) -> Case:
@@ -149,7 +200,7 @@ def _random(count: int) -> Iterator[Planned]:
             yield Planned(_case(f"plan:{config}:{seed}", config, graph, seed), planner)
 
 
-def telling(cases: int = 120, tight: int = 70, random: int = 24) -> list[Planned]:
+def telling(cases: int = 120, tight: int = 60, random: int = 16) -> list[Planned]:
     """Networks that together run nearly all of the compiler, in a fixed order, cheap ones first.
 
     Args:
@@ -159,9 +210,9 @@ def telling(cases: int = 120, tight: int = 70, random: int = 24) -> list[Planned
     """
     board = load_board("ultra96v2")
     found = [Planned(draw_case(2026, index, list(CI_CONFIGS), board)) for index in range(cases)]
-    found += [Planned(_case(f"displacement:{name}", "8x8x1", graph, 1)) for name, graph in displacements().items()]
-    found += [*_random(random), *_tight(tight)]
+    found += [*handmade(), *_random(random), *_tight(tight)]
     found += [Planned(_case(f"tower:{config}", config, tower(), 1)) for config in ("16x16x2", "16x8x1")]
+    found.append(Planned(_case("units:16x16x2", "16x16x2", units(), 1)))
     found.append(Planned(_case("codenet-b-64", "8x8x1", random_codenet("b", seed=1, size=64), 1)))
     return found
 

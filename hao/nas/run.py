@@ -22,6 +22,10 @@ from hao.nas.learn import SUPERNET, Inherited, Tell, train_supernet
 from hao.nas.ledger import Ledger
 from hao.nas.loop import SEARCH, Explored, best_of, explore
 from hao.search.hardware import Hardware
+from hao.search.kept import code_digest
+
+_CODE = ("models", "quant", "search", "nas")
+"""Packages whose change makes another search of it: what was paid for before does not belong to what would be chosen now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def identity(corpus: Corpus, setting: Setting, plan: Plan) -> dict[str, Any]:
     board = hashlib.sha256(setting.board.model_dump_json().encode()).hexdigest()[:16]
     return {
         "task": corpus.name, "data": data.hexdigest()[:16], "board": setting.board_name, "limits": board, "seed": setting.seed,
-        "lessons": asdict(setting.lessons), "budget": plan.budget, "family": len(members()),
+        "lessons": asdict(setting.lessons), "budget": plan.budget, "code": code_digest(_CODE)[:16],
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,17 +20,17 @@ _PACKAGES = ("ir", "engine", "compiler", "cost", "search")
 _SUFFIXES = (".py", ".toml")
 
 
-def _sources() -> Iterator[Path]:
+def _sources(packages: Iterable[str]) -> Iterator[Path]:
     root = Path(hao.__file__).parent
-    for package in _PACKAGES:
+    for package in packages:
         yield from sorted(path for path in (root / package).rglob("*") if path.suffix in _SUFFIXES)
 
 
-@lru_cache(maxsize=1)
-def _version() -> str:
-    """Digest of all code and constants that a table depends on."""
+@lru_cache(maxsize=4)
+def code_digest(packages: tuple[str, ...] = _PACKAGES) -> str:
+    """SHA-256 over all code and constants of packages of ours, by default of those that a table depends on."""
     total = hashlib.sha256()
-    for path in _sources():
+    for path in _sources(packages):
         total.update(f"{path.name}\0".encode())
         total.update(path.read_bytes())
     return total.hexdigest()
@@ -63,7 +63,7 @@ class Kept:
         self._own: set[Path] = set()
 
     def _path(self, key: object) -> Path:
-        text = json.dumps([_version(), self._graph, key], sort_keys=True)
+        text = json.dumps([code_digest(), self._graph, key], sort_keys=True)
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
 
     def load(self, key: object) -> tuple[Choice, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,9 @@ from hao.compiler.timing import occupancy, schedule
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.engine.isa import Opcode
 from hao.errors import CompileError
-from hao.fuzz.plans import random_planner, tower
+from hao.fuzz.engines import Fleet
+from hao.fuzz.outcome import Verdict
+from hao.fuzz.plans import handmade, random_planner, tower
 from hao.ir.builder import random_image
 from hao.ir.random_graph import random_graph
 from hao.ir.reference import execute
@@ -77,6 +80,19 @@ def test_rolling_plans_compute_the_same(config: EngineConfig, spills: float) -> 
     assert compared > 30_000
     assert rolling >= 5
     assert kept > 0
+
+
+def test_crafted_networks_compute_the_same() -> None:
+    """Sums of other lanes, channels read twice, far up-sampling, windows of dense layers: planned, and by drawn plans.
+
+    A drawn plan of ``windows`` once rolled a tensor that lived in DRAM and was read back inside the segment.
+    """
+    fleet, ends = Fleet(("executor",)), Counter[str]()
+    for planned in handmade():
+        outcome = fleet.run(planned.case, None, planned.planner)
+        assert outcome.verdict is not Verdict.FAILED, (planned.case.name, outcome.message)
+        ends[outcome.verdict.value] += 1
+    assert ends["equal"] >= 85 and ends["refused"] <= 5, ends
 
 
 def test_a_rolling_segment_computes_no_row_twice() -> None:

@@ -19,12 +19,13 @@ from hao.cli.nas import Options, run_nas
 from hao.errors import CheckpointError, DataError, SearchError, UsageError
 from hao.models.searchable import Architecture, parse
 from hao.nas import finalists as stages
+from hao.nas import run
 from hao.nas.corpus import Corpus, digits, load
 from hao.nas.finalists import Finalist, Setting, choose
 from hao.nas.learn import Lessons, train_alone
 from hao.nas.ledger import Ledger
 from hao.nas.loop import best_of
-from hao.nas.run import Plan, Result, search
+from hao.nas.run import Plan, Result, claim, identity, search
 from hao.search.pareto import Point
 
 BOARD = "slice-2"
@@ -195,3 +196,13 @@ def test_whole_command_on_the_hls_kernel(tmp_path: Path) -> None:
     assert (tmp_path / "front.png").stat().st_size > 5000
     result = CliRunner().invoke(app, ["build", str(tmp_path / "winner.json"), "--engines", "csim"])
     assert result.exit_code == 0, result.output
+
+
+def test_another_version_of_the_code_is_another_search(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was paid for under other code would be mixed with what is chosen now."""
+    setting = Setting(corpus, load_board(BOARD), BOARD, tmp_path, LESSONS, 5)
+    claim(tmp_path, identity(corpus, setting, PLAN))
+    assert claim(tmp_path, identity(corpus, setting, PLAN))
+    monkeypatch.setattr(run, "code_digest", lambda packages: "0" * 64)
+    with pytest.raises(CheckpointError, match="another search: code was"):
+        claim(tmp_path, identity(corpus, setting, PLAN))
