@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 from hao.boards import load_board
 from hao.cli.main import app
 from hao.cli.nas import Options, run_nas
-from hao.errors import CheckpointError, DataError, SearchError, UsageError
+from hao.cli.networks import load_network
+from hao.errors import CheckpointError, DataError, ModelError, SearchError, UsageError
+from hao.ir.serialize import network_digest, save_graph
 from hao.models.searchable import Architecture, parse
 from hao.nas import finalists as stages
 from hao.nas import run
@@ -26,6 +28,7 @@ from hao.nas.learn import Lessons, train_alone
 from hao.nas.ledger import Ledger
 from hao.nas.loop import best_of
 from hao.nas.run import Plan, Result, claim, identity, search
+from hao.search.hardware import graph_of
 from hao.search.pareto import Point
 
 BOARD = "slice-2"
@@ -206,3 +209,15 @@ def test_another_version_of_the_code_is_another_search(corpus: Corpus, tmp_path:
     monkeypatch.setattr(run, "code_digest", lambda packages: "0" * 64)
     with pytest.raises(CheckpointError, match="another search: code was"):
         claim(tmp_path, identity(corpus, setting, PLAN))
+
+
+def test_a_finalist_is_a_network_by_its_checkpoint(tmp_path: Path) -> None:
+    """Designs of winners name networks that no installation knows: the file is enough."""
+    graph = graph_of(parse("w8-none-sep-none-b4"))
+    path = tmp_path / "network.safetensors"
+    save_graph(graph, path)
+    assert network_digest(load_network(graph.name, str(path)).graph) == network_digest(graph)
+    with pytest.raises(CheckpointError, match="not w16"):
+        load_network("w16-none-sep-none-b4", str(path))
+    with pytest.raises(ModelError, match="no network called"):
+        load_network(graph.name)
