@@ -12,8 +12,9 @@ from hao.cost.area_terms import SHAPES, SIZES
 from hao.cost.memories import block_ram
 from hao.engine.config import EngineConfig
 from hao.errors import SynthesisError
-from hao.synth.calibration import committed_blocks, committed_tables, model_toml
-from hao.synth.configurations import CONFIGURATIONS
+from hao.synth.calibration import RESOURCES, committed_blocks, committed_tables, model_toml
+from hao.synth.configurations import CONFIGURATIONS, draw
+from hao.synth.judged import area_seeds, read_judged, render
 from hao.synth.report import read_table, table_path
 from hao.synth.sources import Sources
 from hao.synth.yosys import BlockKey, plan_block
@@ -86,3 +87,25 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
         read_model.cache_clear()
         with pytest.raises(SynthesisError, match="hao synth --calibrate"):
             read_model(path)
+
+
+def test_the_judgement_was_drawn_after_the_model_and_is_within_the_issue() -> None:
+    """Seeds and engines follow from the commit, estimates are the model's of today, and none is a tenth off."""
+    judged = read_judged()
+    assert tuple(row.seed for row in judged.rows) == area_seeds(judged.commit, len(judged.rows))
+    for row in judged.rows:
+        config = draw(row.seed)
+        assert row.engine == {name: int(value) for name, value in config.model_dump().items()}
+        guess = estimate_area(config)
+        for resource in RESOURCES:
+            assert getattr(row, resource).estimate == getattr(guess, resource).value
+            assert judged.largest_error(resource) <= 0.1
+
+
+def test_a_damaged_judgement_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "judged.toml"
+    path.write_text(render(read_judged()), encoding="utf-8")
+    assert read_judged(path) == read_judged()
+    path.write_text(render(read_judged()).replace("seed = ", "grain = ", 1), encoding="utf-8")
+    with pytest.raises(SynthesisError, match="cannot be read"):
+        read_judged(path)
