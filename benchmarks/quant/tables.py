@@ -1,7 +1,8 @@
-"""Tables of the study: medians over networks with bootstrap intervals, methods against controls on the same network.
+"""Tables and plots of the study: medians over seeds with bootstrap intervals, methods against controls on the same networks.
 
-``python -m benchmarks.quant.tables build/quant/*.jsonl --out benchmarks/quant/results.json`` reads the lines of
-:mod:`benchmarks.quant.study` and writes the committed table.
+``python -m benchmarks.quant.tables`` reads the cells of :mod:`benchmarks.quant.study` and the settings of
+:mod:`benchmarks.quant.codenet_ptq`, writes ``benchmarks/quant/results.json``, the tables of docs/mixed-precision.md, and plots to
+``build/quant``.
 """
 
 from __future__ import annotations
@@ -12,97 +13,147 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from scipy import stats
 
-from benchmarks.quant.study import AVERAGES, MENU, RATIOS
+from benchmarks.quant.codenet_ptq import AVERAGES as CODENET_AVERAGES
+from benchmarks.quant.codenet_ptq import PREDICTORS as CODENET_PREDICTORS
+from benchmarks.quant.codenet_ptq import read_rows
+from benchmarks.quant.markdown import codenet_markdown, replaced, task_markdown
+from benchmarks.quant.measure import AVERAGES, CALIBRATIONS, MENU, PREDICTORS, PRUNINGS, RATIOS
+from benchmarks.quant.study import ROOT, lines_of, read_cells
+from benchmarks.quant.tasks import TASKS
 
 DRAWS, SEED = 10_000, 2026
-BASE = "HAWQ-V2 trace"
+RESULTS, DOCS = ROOT / "benchmarks" / "quant" / "results.json", ROOT / "docs" / "mixed-precision.md"
+MEASURES = ("loss", "kl", "accuracy")
 Interval = list[float]
-"""Median, and the ends of its 95 % bootstrap interval."""
+"""Median over seeds, and the ends of its 95 % bootstrap interval."""
+Cell = dict[str, Any]
 
 
 def median(values: list[float]) -> Interval:
-    """Median over networks, percentile bootstrap."""
-    sample = np.array(values)
+    """Median, percentile bootstrap; values that are no numbers (correlations of constants) are left out."""
+    sample = np.array([value for value in values if value == value])
     drawn = np.random.default_rng(SEED).integers(0, len(sample), (DRAWS, len(sample)))
     low, high = np.percentile(np.median(sample[drawn], axis=1), [2.5, 97.5])
     return [round(float(each), 4) for each in (np.median(sample), low, high)]
 
 
-def spearman(rows: list[dict[str, Any]], truth: str) -> dict[str, dict[str, Interval]]:
-    """Rank correlation of predicted with measured harm: over all layers and widths, and over layers at one width."""
-    found: dict[str, dict[str, Interval]] = {}
-    for label in rows[0]["sensitivity"]:
-        cells: dict[str, list[float]] = {"all": [], **{f"{bits} bits": [] for bits in MENU}}
-        for row in rows:
-            predicted, measured = np.array(row["sensitivity"][label]), np.array(row[truth])
-            cells["all"].append(float(stats.spearmanr(predicted.ravel(), measured.ravel()).statistic))
-            for k, bits in enumerate(MENU):
-                cells[f"{bits} bits"].append(float(stats.spearmanr(predicted[:, k], measured[:, k]).statistic))
-        found[label] = {key: median(values) for key, values in cells.items()}
-    return found
+def by_seed(cells: dict[str, Cell], parts: tuple[str, ...]) -> list[Cell]:
+    """One cell a seed that is complete: numbers are means over its folds, so that every image was held out once."""
+    seeds = dict.fromkeys(key.split("/")[0] for key in cells)
+    whole = [seed for seed in seeds if all(f"{seed}/{part}" in cells for part in parts)]
+    return [_mean([cells[f"{seed}/{part}"] for part in parts]) for seed in whole]
 
 
-def compared(rows: list[dict[str, Any]], part: str, first: str, others: list[str], suffix: str) -> dict[str, dict[str, Interval]]:
-    """Outcome of ``others`` minus that of ``first``, paired by network: above zero where ``first`` is better (accuracy: below)."""
-    return {
-        other: {
-            measure: median([row[part][f"{other}{suffix}"][measure] - row[part][f"{first}{suffix}"][measure] for row in rows])
-            for measure in ("loss", "kl", "accuracy")
-        }
-        for other in others
-        if other != first
-    }
+def _mean(rows: list[Any]) -> Any:
+    if isinstance(rows[0], dict):
+        keys = dict.fromkeys(key for row in rows for key in row if not isinstance(row[key], str))
+        return {key: _mean([row[key] for row in rows if key in row]) for key in keys}
+    if isinstance(rows[0], list):
+        return [_mean(list(each)) for each in zip(*rows, strict=True)]
+    return float(np.mean(rows))
 
 
-def against_uniform(rows: list[dict[str, Any]]) -> dict[str, dict[str, Interval]]:
-    """Uniform three bits minus each method's widths at three bits on average."""
-    labels = list(rows[0]["sensitivity"])
-    return {
-        label: {
-            measure: median([row["mixed"]["uniform @ 3"][measure] - row["mixed"][f"{label} @ 3.0"][measure] for row in rows])
-            for measure in ("loss", "kl", "accuracy")
-        }
-        for label in labels
-    }
+def _spearman(rows: list[Cell], truth: str) -> dict[str, dict[str, Interval]]:
+    labels = ("all", *(f"{bits} bits" for bits in MENU))
+    return {each: {label: median([row[truth][each][k] for row in rows]) for k, label in enumerate(labels)} for each in PREDICTORS}
 
 
-def tables(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _outcomes(rows: list[Cell], part: str, key: str) -> dict[str, Interval]:
+    return {measure: median([row[part][key][k] for row in rows]) for k, measure in enumerate(MEASURES)}
+
+
+def _minus(rows: list[Cell], part: str, one: str, other: str) -> dict[str, Interval]:
+    """Outcome ``one`` minus outcome ``other``, paired by seed: of a loss, above zero where ``other`` is better."""
+    return {measure: median([row[part][one][k] - row[part][other][k] for row in rows]) for k, measure in enumerate(MEASURES)}
+
+
+def task_tables(task: str) -> dict[str, Any]:
     """All tables of one task."""
-    labels = list(rows[0]["sensitivity"])
-    pruning = ["HAP", "magnitude", "random"]
-    return {
-        "networks": len(rows),
-        "keys": [row["key"] for row in rows],
-        "sources": sorted({row["sources"] for row in rows}),
-        "torch": sorted({row["torch"] for row in rows}),
-        "float accuracy": median([row["float"]["accuracy"] for row in rows]),
-        "spearman with loss increase": spearman(rows, "measured"),
-        "spearman with KL": spearman(rows, "divergence"),
-        "outcome": {
-            key: {m: median([row["mixed"][key][m] for row in rows]) for m in ("loss", "kl", "accuracy")} for key in rows[0]["mixed"]
+    cells = read_cells(lines_of(task))
+    rows = by_seed(cells, TASKS[task].keys)
+    base, whens = PREDICTORS[0], ("before", "after")
+    made = {
+        "seeds": len(rows),
+        "cells": len(cells),
+        "sources": sorted({cell["sources"] for cell in cells.values()}),
+        "machine": sorted({cell["machine"] for cell in cells.values()}),
+        "float": {measure: median([row["float"][k] for row in rows]) for k, measure in enumerate(MEASURES)},
+        "half width": median([row["half width"] for row in rows]),
+        "spearman, loss": _spearman(rows, "spearman, loss"),
+        "spearman, KL": _spearman(rows, "spearman, KL"),
+        "mixed": {key: _outcomes(rows, "mixed", key) for key in rows[0]["mixed"]},
+        f"minus {base}": {
+            str(average): {each: _minus(rows, "mixed", f"{each} @ {average}", f"{base} @ {average}") for each in PREDICTORS[1:]}
+            for average in AVERAGES
         },
-        f"method minus {BASE}": {f"{average} bits": compared(rows, "mixed", BASE, labels, f" @ {average}") for average in AVERAGES},
-        "uniform 3 minus mixed 3.0": against_uniform(rows),
-        "pruned": {key: {m: median([row["pruned"][key][m] for row in rows]) for m in ("loss", "accuracy")} for key in rows[0]["pruned"]},
-        "control minus HAP": {
-            f"{ratio} {when}": compared(rows, "pruned", "HAP", pruning, f" @ {ratio} {when}")
-            for ratio in RATIOS
-            for when in ("before", "after")
+        "uniform 3 minus mixed 3.0": {each: _minus(rows, "mixed", "uniform @ 3", f"{each} @ 3.0") for each in PREDICTORS},
+        "minus calibrated on real images @ 4": {
+            each: _minus(rows, "mixed", f"calibrated on {each} @ 4", f"calibrated on {CALIBRATIONS[0]} @ 4") for each in CALIBRATIONS[1:]
+        },
+        "minus all by real images @ 3.0": {
+            each: _minus(rows, "mixed", f"all by {each} @ 3.0", f"all by {CALIBRATIONS[0]} @ 3.0") for each in CALIBRATIONS[1:]
         },
     }
+    if rows[0]["pruned"]:
+        made["pruned"] = {key: _outcomes(rows, "pruned", key) for key in rows[0]["pruned"]}
+        made["kept by the poorest layer"] = {
+            f"{each} @ {ratio}": median([row["pruned"][f"{each} @ {ratio} before"][3] for row in rows])
+            for ratio in RATIOS
+            for each in PRUNINGS
+        }
+        made["minus HAP"] = {
+            f"{ratio} {when}": {each: _minus(rows, "pruned", f"{each} @ {ratio} {when}", f"HAP @ {ratio} {when}") for each in PRUNINGS[1:]}
+            for ratio in RATIOS
+            for when in whens
+        }
+    return made
 
 
-def main(
-    lines: Annotated[list[Path], typer.Argument(help="files of benchmarks.quant.study")],
-    out: Annotated[Path, typer.Option(help="table to write")] = Path("benchmarks/quant/results.json"),
-) -> None:
-    """Read lines, write tables."""
-    rows = {(row["task"], row["key"]): row for path in lines for row in map(json.loads, path.read_text().splitlines())}
-    made = {task: tables([row for (name, _), row in sorted(rows.items()) if name == task]) for task in sorted({task for task, _ in rows})}
-    out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    typer.echo(f"{len(rows)} networks")
+def codenet_tables() -> dict[str, Any]:
+    """AP50 of every setting, and against HAWQ-V2's widths at the same average: the same resampled scenes."""
+    rows = read_rows()
+    made: dict[str, Any] = {
+        "sources": sorted({row["sources"] for row in rows.values()}),
+        "machine": sorted({row["machine"] for row in rows.values()}),
+        "ap50": {key: {"average": row["average"], "ap50": row["ap50"]} for key, row in rows.items()},
+    }
+    for average in CODENET_AVERAGES:
+        base = rows.get(f"{CODENET_PREDICTORS[0]} @ {average}")
+        found = {}
+        for each in CODENET_PREDICTORS[1:]:
+            row = rows.get(f"{each} @ {average}")
+            if base and row:
+                drawn = np.array(row["draws"]) - np.array(base["draws"])
+                found[each] = [round(float(value), 2) for value in (row["ap50"][0] - base["ap50"][0], *np.percentile(drawn, [2.5, 97.5]))]
+        made[f"minus {CODENET_PREDICTORS[0]} @ {average}"] = found
+    return made
+
+
+def all_tables() -> dict[str, Any]:
+    """What ``results.json`` holds."""
+    made = {task: task_tables(task) for task in TASKS if lines_of(task).is_file()}
+    return made | ({"codenet-1x-b": codenet_tables()} if read_rows() else {})
+
+
+def documentation(results: dict[str, Any], text: str) -> str:
+    """The documentation with its tables taken from ``results``."""
+    for task in TASKS:
+        if task in results:
+            text = replaced(text, task, task_markdown(results[task]))
+    return replaced(text, "codenet", codenet_markdown(results["codenet-1x-b"])) if "codenet-1x-b" in results else text
+
+
+def main(plots: Annotated[Path, typer.Option(help="folder of the plots")] = Path("build/quant")) -> None:
+    """Write tables and plots."""
+    from benchmarks.quant.plots import plot
+
+    made = all_tables()
+    RESULTS.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    DOCS.write_text(documentation(made, DOCS.read_text(encoding="utf-8")), encoding="utf-8")
+    for task in TASKS:
+        if task in made:
+            typer.echo(f"{task}: {made[task]['seeds']} seeds, {plot(made[task], task, plots)}")
 
 
 if __name__ == "__main__":

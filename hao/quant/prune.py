@@ -120,10 +120,13 @@ def magnitude_scores(network: FoldedNetwork) -> dict[str, torch.Tensor]:
     return {name: weight.flatten(1).double().square().mean(1).cpu() for name, weight in network.weights.items()}
 
 
-def random_scores(network: FoldedNetwork, seed: int) -> dict[str, torch.Tensor]:
-    """Control: random order."""
-    generator = torch.Generator().manual_seed(seed)
-    return {name: torch.rand(len(weight), generator=generator, dtype=torch.float64) for name, weight in network.weights.items()}
+def random_scores(network: FoldedNetwork, sets: IndexSets, seed: int) -> dict[str, torch.Tensor]:
+    """Control: sets in random order, whatever their number of members: one draw a set, on its first member."""
+    rng = np.random.default_rng(seed)
+    found = {name: torch.zeros(len(weight), dtype=torch.float64) for name, weight in network.weights.items()}
+    for (layer, channel), *_ in sets.members.values():
+        found[layer][channel] = rng.random()
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hao.compiler.layout import Plane, Ref, _cut_blocks
-from hao.compiler.ops import Value
+from hao.compiler.layout import Plane, _cut_blocks
+from hao.compiler.ops import Ref, Value
 from hao.engine.isa import LANES
 
 SCATTER = 4

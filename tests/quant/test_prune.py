@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -75,7 +76,7 @@ def test_a_network_of_its_own_computes_the_same(name: str) -> None:
 @pytest.mark.parametrize(("name", "ratio"), [("spark", 0.4), ("mobilenet", 0.5), ("codenet", 0.3)])
 def test_pruned_networks_compute_what_silenced_ones_do(name: str, ratio: float) -> None:
     source, graph, sets = read(name)
-    plan = plan_pruning(graph, sets, random_scores(FoldedNetwork(source, graph), 3), ratio, implants=0.25)
+    plan = plan_pruning(graph, sets, random_scores(FoldedNetwork(source, graph), sets, 3), ratio, implants=0.25)
     assert plan.removed and (name != "codenet" or len(plan.removed) > 300)
     model, reference = pruned_network(source, graph, sets, plan).eval(), silenced(source, graph, sets, plan).eval()
     x = images(name, 2, 3)
@@ -176,6 +177,17 @@ def test_plans_follow_scores_caps_and_lanes() -> None:
     alone = from_torch(single, torch.zeros(1, 1, 6, 6))
     with pytest.raises(QuantizationError, match="no channels"):
         plan_pruning(alone, index_sets(alone), {}, 0.5)
+
+
+def test_a_random_order_prefers_no_set() -> None:
+    """Sets of one member and of two or more go equally often: half of the time at a ratio of one half."""
+    source, graph, sets = bottle()
+    folded, gone = FoldedNetwork(source, graph), dict.fromkeys(sets.prunable(), 0)
+    for seed in range(200):
+        for each in plan_pruning(graph, sets, random_scores(folded, sets, seed), 0.5).removed:
+            gone[each] += 1
+    shares = {size: np.mean([gone[each] / 200 for each in gone if (len(sets.members[each]) > 1) == size]) for size in (False, True)}
+    assert {len(sets.members[each]) for each in gone} >= {1, 2} and all(0.46 < share < 0.54 for share in shares.values()), shares
 
 
 def test_channel_scores_are_half_the_mean_eigenvalue_times_the_norm() -> None:
