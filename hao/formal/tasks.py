@@ -49,7 +49,6 @@ TASKS: tuple[Task, ...] = (
     Task("formal_fifo_ram", {"Depth": 4}, nightly=True),
     Task("formal_burst", {"MaxBurst": 4}, nightly=True),
     Task("formal_burst", {"MaxBurst": 64}),
-    Task("formal_burst", {"MaxBurst": 256}, nightly=True),
     Task("formal_counters"),
     Task("formal_control"),
     Task("formal_regs"),

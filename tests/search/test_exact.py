@@ -40,6 +40,15 @@ def test_equals_brute_force(seed: int) -> None:
     check(problem, truth, judge(problem))
 
 
+@pytest.mark.parametrize("seed", FAST)
+def test_highs_finds_the_same(seed: int) -> None:
+    pytest.importorskip("highspy", reason="the optional solver is not installed")
+    problem = random_space(seed)
+    truth = exhaust(problem)
+    check(problem, truth, search(problem, solver="highs"))
+    check(problem, truth, judge(problem, solver="highs"))
+
+
 @pytest.mark.nightly
 def test_equals_brute_force_on_fifty_spaces() -> None:
     qualified, infeasible, kinds, tied, seed = 0, 0, set(), 0, 0
