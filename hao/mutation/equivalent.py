@@ -10,10 +10,16 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("hao/ir/reference.py", ", -2)", "numpy takes every negative size for the one that is left over"),
     ("hao/ir/reference.py", "max(initial=1)", "only decides between two exact types, and an image of zeros has sums of zero in both"),
     ("hao/ir/reference.py", "np.zeros((channels, 2)", "a second column of zeros is never addressed"),
+    ("accel/rtl/hao_burst.sv", "beats_q  <= '1;", "loaded with every request before active_q lets it be read"),
+    ("accel/rtl/hao_window_writer.sv", "slot_q      <= '1;", "loaded by start_i before it is read"),
     ("hao/compiler/emit.py", "self.step = 1", "every step sets it before its first draft"),
     ("hao/compiler/emit_ops.py", "outputs = self._rows[1] + self._rows[0]", "a chunk of more rows than there are is all of them"),
     ("hao/compiler/lower_image.py", "False, 1, 255), row_bytes", "the accumulator's bound widens the range of every input to hold 0"),
-    ("hao/compiler/segments.py", "lowered.image[2] * lowered.image[3]", "size of INPUT in an estimate: nothing writes there, so nothing waits"),
+    (
+        "hao/compiler/segments.py",
+        "lowered.image[2] * lowered.image[3]",
+        "size of INPUT in an estimate: nothing writes there, so nothing waits",
+    ),
 )
 
 
