@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -111,7 +112,7 @@ def unpack_nibbles(packed: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> Int
     Raises:
         ValueError: the bytes are not as many as ``shape`` needs.
     """
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     if packed.size != (count + 1) // 2:
         raise ValueError(f"{packed.size} bytes for {count} values of four bits")
     nibbles = np.stack([packed & 0xF, packed >> 4], axis=1).ravel()[:count].astype(np.int64)
@@ -173,6 +174,12 @@ def _integers(arrays: dict[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any
     return arrays[name]
 
 
+def _shape(given: object) -> tuple[int, ...]:
+    if not isinstance(given, tuple) or not all(type(size) is int and size > 0 for size in given):
+        raise ValueError(f"a shape of {given!r}")
+    return given
+
+
 def _decode(structure: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Graph:
     nodes: list[Node] = []
     for index, row in enumerate(structure["nodes"]):
@@ -181,7 +188,7 @@ def _decode(structure: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> G
         values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         if "weight" in values:
             stored = _integers(arrays, f"n{index}.weight")
-            shape = values["weight"]
+            shape = _shape(values["weight"])
             values["weight"] = unpack_nibbles(stored, shape) if values["weight_bits"] <= 4 else stored.astype(np.int64).reshape(shape)
             bias, multiplier, shift = (_integers(arrays, f"n{index}.{label}") for label in _STORED)
             values["requant"] = Requant(bias, multiplier, shift, **values["requant"])

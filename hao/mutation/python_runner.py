@@ -50,7 +50,7 @@ def functions_of(module: types.ModuleType) -> dict[_Key, types.FunctionType]:
     return {
         (each.__code__.co_qualname, each.__code__.co_firstlineno): each
         for each in gc.get_objects()
-        if isinstance(each, types.FunctionType) and each.__code__.co_filename == module.__file__
+        if type(each) is types.FunctionType and each.__code__.co_filename == module.__file__
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hao.errors import CheckpointError, GraphError
@@ -65,6 +65,7 @@ def test_damaged_files(tmp_path: Path, data: bytes) -> None:
 
 
 @LIMITS
+@example(("nodes", 3, "weight", 0), 1e308)
 @given(st.sampled_from([at for at in places(RECORD) if at[0] != "digest"]), st.sampled_from(ABSURD))
 def test_forged_structures(tmp_path: Path, at: tuple[Any, ...], value: Any) -> None:
     """Either refused, or a legal network that can be written and read again."""
