@@ -42,7 +42,6 @@ def test_equals_brute_force(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", FAST)
 def test_highs_finds_the_same(seed: int) -> None:
-    pytest.importorskip("highspy", reason="the optional solver is not installed")
     problem = random_space(seed)
     truth = exhaust(problem)
     check(problem, truth, search(problem, solver="highs"))
