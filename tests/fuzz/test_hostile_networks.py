@@ -64,6 +64,14 @@ def test_damaged_files(tmp_path: Path, data: bytes) -> None:
     assert graph is None or network_digest(graph) == network_digest(GRAPH)
 
 
+@pytest.mark.parametrize("size", [-1, 0, True, 1.0, 1e308])
+def test_shapes_that_are_none(tmp_path: Path, size: Any) -> None:
+    """A size of -1 would let numpy work out the shape: what a file does not say is not guessed."""
+    at = next(("nodes", k, "weight", 0) for k, row in enumerate(RECORD["nodes"]) if row.get("weight_bits", 0) > 4)
+    error = refused(tmp_path / "net", signed(replaced(RECORD, at, size), TENSORS))
+    assert "a shape of" in error.message
+
+
 @LIMITS
 @example(("nodes", 3, "weight", 0), 1e308)
 @given(st.sampled_from([at for at in places(RECORD) if at[0] != "digest"]), st.sampled_from(ABSURD))
