@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SOLVERS: dict[str, SolverName] = {"cbc": "cbc", "highs": "highs"}
 DESIGN = "winner.json"
+STOPS = ("supernet", "architectures", "trained")
+"""Stages behind which a search can be stopped, to go on elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class Options:
     solver: str = "cbc"
     threads: int = 1
     json: Path | None = None
+    device: str = "cpu"
+    batch: int = 128
+    until: str = ""
 
 
 def counts(text: str) -> tuple[int, int, int]:
@@ -72,6 +77,8 @@ def _check(options: Options) -> SolverName:
         raise UsageError(f"there is no engine called {unknown[0]!r}", f"engines: {', '.join(SIMULATED)}; or none: --engines ''")
     if options.folds == 1:
         raise UsageError("one fold leaves nothing to train on", "give 0 for none, or at least 2")
+    if options.until and options.until not in STOPS:
+        raise UsageError(f"there is no stage called {options.until!r} to stop behind", f"known: {', '.join(STOPS)}")
     return _SOLVERS[options.solver]
 
 
@@ -132,7 +139,7 @@ def _report(options: Options, setting: Setting, found: Result, design: Path) -> 
     folds = interval(100 * hits / of, of) if of else (None, None)
     seen = sorted((point, member.name) for member, point in explored.points.items() if point in front(list(explored.points.values())))
     report = NasReport(
-        task=options.task, board=options.board, seed=options.seed, shape=setting.corpus.shape,
+        task=options.task, board=options.board, seed=options.seed, shape=setting.corpus.shape, classes=setting.corpus.names,
         pictures=(len(setting.corpus.train), len(setting.corpus.valid), count), family=len(members()), evaluations=len(explored.points),
         solved=explored.solved, solve_median=explored.median_seconds, solve_late=explored.late_seconds,
         evaluation_median=explored.evaluation_seconds,
@@ -153,21 +160,26 @@ def run_nas(options: Options, console: Console) -> int:
 
     from hao.nas.corpus import load
     from hao.nas.finalists import Setting
-    from hao.nas.learn import Lessons
+    from hao.nas.learn import Lessons, check_device
     from hao.nas.run import Plan, search
 
     solver, board = _check(options), load_board(options.board)
     torch.set_num_threads(options.threads)
+    device = check_device(options.device)
     corpus = load(options.task, options.data, options.pictures)
-    lessons = Lessons(options.supernet_epochs, options.epochs, options.quantized_epochs)
-    setting = Setting(corpus, board, options.board, options.out, lessons, options.seed, solver)
-    plan = Plan(options.evaluations, options.finalists, options.folds, options.target, options.engines, options.frames)
+    lessons = Lessons(options.supernet_epochs, options.epochs, options.quantized_epochs, options.batch)
+    setting = Setting(corpus, board, options.board, options.out, lessons, options.seed, solver, device)
+    plan = Plan(options.evaluations, options.finalists, options.folds, options.target, options.engines, options.frames, options.until)
     try:
         with Ticker(console) as ticker:
             found = search(setting, plan, ticker.tell)
     except KeyboardInterrupt:
         console.print(f"interrupted: the same command goes on from what {options.out} holds", markup=False)
         raise
+    if found is None:
+        text = f"stopped behind {options.until}: the same command without --until goes on from what {options.out} holds"
+        console.print(text, markup=False)
+        return 0
     design = options.out / DESIGN
     write_text(design, found.winner.design.model_dump_json(indent=1) + "\n")
     report = _report(options, setting, found, design)

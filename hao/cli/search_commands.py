@@ -84,6 +84,9 @@ def nas(
     seed: Annotated[int, typer.Option(help="everything follows from it", min=0)] = 1,
     solver: Annotated[str, typer.Option(help="cbc or highs")] = "cbc",
     threads: Annotated[int, typer.Option(help="processor cores for training", min=1)] = 1,
+    device: Annotated[str, typer.Option(help="PyTorch's, to train on: cpu, cuda")] = "cpu",
+    batch: Annotated[int, typer.Option(help="pictures of a training step", min=1)] = 128,
+    until: Annotated[str, typer.Option(help="stop behind supernet, architectures or trained, to go on later")] = "",
     json: _Json = None,
 ) -> None:
     """Search a network and its accelerator together for a task and a board; run it again to go on after an interruption."""
@@ -93,7 +96,7 @@ def nas(
     place = out or Path("build/nas") / f"{Path(task).name}-{Path(board).stem}-{seed}"
     options = Options(
         task, board, place, data, counts(pictures), supernet_epochs, epochs, quantized_epochs, evaluations, finalists, folds, target,
-        _names(engines), frames, seed, solver, threads, json,
+        _names(engines), frames, seed, solver, threads, json, device, batch, until,
     )  # fmt: skip
     raise typer.Exit(run_nas(options, make_console()))
 

@@ -51,7 +51,7 @@ class Supernet(nn.Module):
         if key not in self._frames:
             with torch.device("meta"):
                 frame = Searchable(key, *self._kind)
-            self._frames[key] = frame.to_empty(device="cpu")
+            self._frames[key] = frame.to_empty(device=next(self.parameters()).device)
         return self._frames[key]
 
     def slices(self, member: Architecture) -> dict[str, Tensor]:
@@ -71,7 +71,7 @@ class Supernet(nn.Module):
     @torch.no_grad()
     def inherit(self, member: Architecture, seen: Tensor) -> Searchable:
         """The member with its slices for weights and the batch statistics of ``seen``, normalized images ``(N, C, H, W)``."""
-        network = Searchable(member, *self._kind)
+        network = Searchable(member, *self._kind).to(seen.device)
         network.load_state_dict(self.slices(member), strict=False)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         for norm in norms:

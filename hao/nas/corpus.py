@@ -16,6 +16,7 @@ from hao.errors import DataError, UsageError
 TASKS = ("digits", "shapes64")
 """Tasks that need no data of the user's."""
 _SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+_LAYOUT = "it needs a folder a class, as in ImageNet: train/CLASS/*.jpg, val/CLASS/*.jpg"
 _VALIDATED = 5
 """Every so-manieth training picture of a folder validates."""
 
@@ -50,6 +51,7 @@ class Corpus:
         stride: of the network's first layer.
         mean, std: a channel, on the scale of bytes: the network sees ``(u8 - mean) / std``.
         shift: pixels by which pictures are moved at most while training.
+        names: of the classes, where they have any.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Corpus:
     mean: tuple[int, ...]
     std: tuple[float, ...]
     shift: int
+    names: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,11 +71,10 @@ class Corpus:
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
 
-    def normalized(self, images: npt.NDArray[np.uint8]) -> Tensor:
-        """Bytes ``(N, C, H, W)`` to the network's input."""
-        channels = (1, -1, 1, 1)
-        mean, std = (np.array(each, np.float32).reshape(channels) for each in (self.mean, self.std))
-        return torch.from_numpy((images.astype(np.float32) - mean) / std)
+    def normalized(self, images: npt.NDArray[np.uint8], device: str = "cpu") -> Tensor:
+        """Bytes ``(N, C, H, W)`` to the network's input, on ``device``."""
+        mean, std = (torch.tensor(each, dtype=torch.float32, device=device).reshape(1, -1, 1, 1) for each in (self.mean, self.std))
+        return (torch.from_numpy(images).to(device).float() - mean) / std
 
     def everything(self) -> Part:
         """All pictures, for cross-validation."""
@@ -111,40 +113,53 @@ def shapes(folder: Path, train: int, valid: int, test: int) -> Corpus:
     return Corpus("shapes64", part("train", train), part("val", valid), part("test", test), 20, 2, IMAGE_MEAN, IMAGE_STD, 3)
 
 
+def _classes(folder: Path) -> list[str]:
+    try:
+        names = sorted(each.name for each in folder.iterdir() if each.is_dir())
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error}", _LAYOUT) from error
+    if not names:
+        raise DataError(f"{folder} holds no folders", _LAYOUT)
+    return names
+
+
 def _read(folder: Path, names: list[str], size: int) -> Part:
     from hao.data.images import fit, read_image
 
     images, labels = [], []
     for label, name in enumerate(names):
-        files = sorted(f for f in (folder / name).glob("*") if f.suffix.lower() in _SUFFIXES) if (folder / name).is_dir() else []
+        files = sorted(f for f in (folder / name).glob("*") if f.suffix.lower() in _SUFFIXES)
+        if not files:
+            raise DataError(f"{folder / name} holds no pictures", _LAYOUT)
         images += [fit(read_image(file), size).image for file in files]
         labels += [label] * len(files)
-    if not images:
-        raise DataError(f"{folder} holds no pictures", "it needs a folder a class, as in ImageNet: train/CLASS/*.jpg, val/CLASS/*.jpg")
     return Part(_planes(np.stack(images)), np.array(labels, np.int64))
 
 
 def folder(path: Path, size: int = 64) -> Corpus:
-    """A folder in ImageNet's layout: ``train`` and ``val``, in each a folder a class; ``val`` is the test part.
+    """A folder in ImageNet's layout: ``train`` and ``val``, in each a folder a class, named after it; ``val`` is the test part.
 
     Every fifth training picture of a class validates.
 
     Raises:
-        DataError: a folder or a class lacks pictures, or a picture cannot be read.
+        DataError: the classes of ``train`` and ``val`` differ, one lacks pictures, or a picture cannot be read; folder or file is named.
     """
     from hao.models.codenet import IMAGE_MEAN, IMAGE_STD
 
-    try:
-        names = sorted(each.name for each in (path / "train").iterdir() if each.is_dir())
-    except OSError as error:
-        raise DataError(f"{path}/train cannot be read: {error}", "give a folder with train/CLASS/*.jpg and val/CLASS/*.jpg") from error
+    names = _classes(path / "train")
+    alone = sorted(set(names) ^ set(_classes(path / "val")))
+    if alone:
+        raise DataError(f"{path}: class {alone[0]!r} is in one of train and val alone", _LAYOUT)
+    if len(names) == 1:
+        raise DataError(f"{path}/train holds one class alone", "two classes are the least that can be told apart")
     known, test = _read(path / "train", names, size), _read(path / "val", names, size)
     position = np.concatenate([np.arange(count) for count in np.bincount(known.labels, minlength=len(names))])
     held = position % _VALIDATED == _VALIDATED - 1
-    if len(np.unique(known.labels[held])) < len(names):
-        raise DataError(f"{path}/train: a class has fewer than {_VALIDATED} pictures", "add pictures, or leave the class out")
+    few = sorted(set(range(len(names))) - set(known.labels[held].tolist()))
+    if few:
+        raise DataError(f"{path}/train/{names[few[0]]} has fewer than {_VALIDATED} pictures", "add pictures, or leave the class out")
     train, valid = known.taken(np.flatnonzero(~held)), known.taken(np.flatnonzero(held))
-    return Corpus(path.name, train, valid, test, len(names), 2 if size > 32 else 1, IMAGE_MEAN, IMAGE_STD, size // 20)
+    return Corpus(path.name, train, valid, test, len(names), 2 if size > 32 else 1, IMAGE_MEAN, IMAGE_STD, size // 20, tuple(names))
 
 
 def load(task: str, data: Path, counts: tuple[int, int, int] = (4000, 1000, 2000)) -> Corpus:

@@ -20,7 +20,7 @@ from hao.search.find import find
 from hao.search.solver import SolverName
 from hao.search.space import Request
 
-FINALISTS, MEASURE, FOLDS = "finalists", "test", "folds"
+TRAINED, FINALISTS, MEASURE, FOLDS = "trained", "finalists", "test", "folds"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,8 @@ def network_path(folder: Path, member: Architecture) -> Path:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting:
-    """What every stage works with: the task, the board and its name on the command line, where files go, epochs, seed, solver."""
+    """What every stage works with: the task, the board and its name on the command line, where files go, epochs, seed, solver,
+    and PyTorch's device."""
 
     corpus: Corpus
     board: Board
@@ -60,20 +61,32 @@ class Setting:
     lessons: Lessons
     seed: int
     solver: SolverName = "cbc"
+    device: str = "cpu"
 
 
-def finalist(member: Architecture, setting: Setting, ledger: Ledger) -> Finalist:
-    """Train, quantize and solve one architecture, unless ``ledger`` has it.
+def trained(member: Architecture, setting: Setting, ledger: Ledger) -> None:
+    """Train and quantize one architecture, unless ``ledger`` has it: its integer network, and what that names of the validation part.
+
+    Raises:
+        TrainingError: the training does not converge.
+    """
+    corpus, path = setting.corpus, network_path(setting.folder, member)
+    if member.name not in ledger.rows or not path.exists():
+        _, graph = train_alone(member, corpus, corpus.train, setting.lessons, setting.seed, setting.device)
+        save_graph(graph, path)
+        ledger.add(member.name, {"valid": 100 * integer_hits(graph, corpus.valid) / len(corpus.valid), "device": setting.device})
+
+
+def finalist(member: Architecture, valid: float, setting: Setting, ledger: Ledger) -> Finalist:
+    """Solve a trained architecture, which names ``valid`` percent of the validation part, with the full model, unless ``ledger`` has it.
 
     Raises:
         SearchError: the full model has no solution on the board.
         CheckpointError: what an earlier run left is damaged.
     """
-    corpus, path = setting.corpus, network_path(setting.folder, member)
-    if member.name not in ledger.rows or not path.exists():
-        _, graph = train_alone(member, corpus, corpus.train, setting.lessons, setting.seed)
-        save_graph(graph, path)
-        valid = 100 * integer_hits(graph, corpus.valid) / len(corpus.valid)
+    path = network_path(setting.folder, member)
+    if member.name not in ledger.rows:
+        graph = load_graph(path)
         found = find(graph, setting.board, Request(), names=(member.name, str(path), setting.board_name), solver=setting.solver)
         if found.design is None or found.verification is None:
             raise SearchError(f"{member.name}: {found.outcome.status} with the full model", "search again with another --seed")
@@ -81,11 +94,11 @@ def finalist(member: Architecture, setting: Setting, ledger: Ledger) -> Finalist
             raise SearchError(f"{member.name}: {found.verification.violations[0]}", "this is a fault of the search: report it")
         proof: dict[str, Any] = {"status": found.outcome.status, "gap": found.outcome.gap}
         image = {"program_cycles": found.verification.cycles.cycles, "error": found.verification.cycles.error}
-        ledger.add(member.name, {"valid": valid, **proof, **image, "design": found.design.model_dump(mode="json")})
+        ledger.add(member.name, {**proof, **image, "design": found.design.model_dump(mode="json")})
     row = ledger.rows[member.name]
     design = Design.model_validate(row["design"])
     return Finalist(
-        member, row["valid"], design.cycles.value, row["program_cycles"], row["error"], row["status"], row["gap"], design
+        member, valid, design.cycles.value, row["program_cycles"], row["error"], row["status"], row["gap"], design
     )  # fmt: skip
 
 
@@ -117,10 +130,8 @@ def cross_validate(member: Architecture, setting: Setting, folds: int, ledger: L
         key = f"{member.name}/{fold}"
         if key not in ledger.rows:
             held, rest = (every.taken(np.flatnonzero(mask)) for mask in (fold_of == fold, fold_of != fold))
-            _, graph = train_alone(member, setting.corpus, rest, setting.lessons, setting.seed * 1000 + fold)
+            _, graph = train_alone(member, setting.corpus, rest, setting.lessons, setting.seed * 1000 + fold, setting.device)
             ledger.add(key, {"hits": integer_hits(graph, held), "of": len(held)})
     tell(FOLDS, folds, folds)
     rows = [ledger.rows[f"{member.name}/{fold}"] for fold in range(folds)]
     return [(int(row["hits"]), int(row["of"])) for row in rows]
-
-

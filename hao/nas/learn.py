@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hao.errors import CheckpointError, TrainingError
+from hao.errors import CheckpointError, EngineMismatch, TrainingError, UsageError
 from hao.frontend.torch_import import from_torch
 from hao.ir.graph import Graph
 from hao.ir.reference import execute
@@ -26,6 +26,7 @@ from hao.nas.corpus import Corpus, Part
 from hao.quant.calibrate import calibrate
 from hao.quant.config import QuantConfig
 from hao.quant.export import to_integer
+from hao.quant.integer import IntegerNetwork
 from hao.quant.model import QuantModel
 
 Tell: TypeAlias = Callable[[str, int, int], None]
@@ -35,15 +36,32 @@ _BATCH, _SMOOTHING, _DECAY = 128, 0.05, 0.02
 _RATE, _ALONE_RATE, _QUANTIZED_RATE = 4e-3, 1e-2, 2e-3
 _EVERY, _CALIBRATED, _STATISTICS = 5, 512, 512
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+_NAMED, _REFERENCE = 256, 8
+"""Pictures that the integer network names at once, and how many of a part the reference computes too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """Epochs of the supernet, of a network alone, and of its quantization-aware training behind them."""
+    """Epochs of the supernet, of a network alone, and of its quantization-aware training behind them; pictures of a step."""
 
     supernet: int = 120
     alone: int = 60
     quantized: int = 20
+    batch: int = _BATCH
+
+
+def check_device(name: str) -> str:
+    """``name`` where PyTorch can compute on it.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        said = str(error).splitlines()[0]
+        raise UsageError(f"PyTorch cannot compute on {name!r}: {said}", "give --device cpu, or cuda where there is a GPU") from error
+    return name
 
 
 def _moved(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
@@ -55,13 +73,13 @@ def _moved(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
     return functional.pad(images, (most, most, most, most))[:, :, dy : dy + height, dx : dx + width]
 
 
-def _batches(corpus: Corpus, part: Part, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(corpus: Corpus, part: Part, size: int, generator: torch.Generator, device: str) -> Iterator[tuple[Tensor, Tensor]]:
     order = torch.randperm(len(part), generator=generator).numpy()
     size = min(size, len(order))
     for start in range(0, len(order) - size + 1, size):
         rows = order[start : start + size]
-        images = corpus.normalized(part.images[rows])
-        yield _moved(images, corpus.shift, generator), torch.from_numpy(part.labels[rows])
+        images = corpus.normalized(part.images[rows], device)
+        yield _moved(images, corpus.shift, generator), torch.from_numpy(part.labels[rows]).to(device)
 
 
 def _loss(logits: Tensor, labels: Tensor, where: str) -> Tensor:
@@ -82,10 +100,10 @@ def _sandwich(chance: random.Random, every: Sequence[Architecture]) -> list[Arch
 
 
 def _save(path: Path, net: Supernet, optimizer: torch.optim.Optimizer, epoch: int, key: str) -> None:
-    content = {f"net.{name}": value.detach().contiguous() for name, value in net.named_parameters()}
+    content = {f"net.{name}": value.detach().cpu().contiguous() for name, value in net.named_parameters()}
     for name, value in net.named_parameters():
         state = optimizer.state.get(value, {})
-        content |= {f"{kind}.{name}": state[kind].detach().clone() for kind in _MOMENTS if kind in state}
+        content |= {f"{kind}.{name}": state[kind].detach().cpu().clone() for kind in _MOMENTS if kind in state}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(content, partial, {"epoch": str(epoch), "key": key})
@@ -106,7 +124,8 @@ def _restore(path: Path, net: Supernet, optimizer: torch.optim.Optimizer | None,
                 value.copy_(content[f"net.{name}"])
                 moments = {kind: content[f"{kind}.{name}"] for kind in _MOMENTS if f"{kind}.{name}" in content}
                 if moments and optimizer is not None:
-                    optimizer.state[value] = moments
+                    where = {kind: "cpu" if kind == "step" else value.device for kind in moments}
+                    optimizer.state[value] = {kind: moment.to(where[kind]) for kind, moment in moments.items()}
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} cannot be used: {error}", hint) from error
     return epoch
@@ -119,7 +138,7 @@ def new_supernet(corpus: Corpus, seed: int) -> Supernet:
 
 
 def load_supernet(path: Path, corpus: Corpus) -> Supernet:
-    """A trained supernet.
+    """A trained supernet, on the processor.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or of another kind of pictures.
@@ -129,31 +148,34 @@ def load_supernet(path: Path, corpus: Corpus) -> Supernet:
     return net
 
 
-def train_supernet(corpus: Corpus, epochs: int, seed: int, path: Path, key: str, tell: Tell) -> Supernet:
-    """Train the supernet, or go on from where ``path`` stands: the result is the same to the last bit.
+def train_supernet(
+    corpus: Corpus, lessons: Lessons, seed: int, path: Path, key: str, tell: Tell, device: str = "cpu"
+) -> Supernet:  # fmt: skip
+    """Train the supernet, or go on from where ``path`` stands: on the processor the result is the same to the last bit.
 
     Args:
         corpus: its training part is read alone.
-        epochs: in all.
+        lessons: epochs in all, pictures of a step.
         seed: of weights, members, order and shifts.
         path: checkpoint, written every few epochs and at the end.
         key: identity of the search; a checkpoint of another one is refused.
         tell: told about epochs.
+        device: of PyTorch.
 
     Raises:
         CheckpointError: the checkpoint is damaged or of another search.
         TrainingError: the loss is no longer finite.
     """
-    net = new_supernet(corpus, seed)
+    net, epochs = new_supernet(corpus, seed).to(device), lessons.supernet
     optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
     done = _restore(path, net, optimizer, key) if path.exists() else 0
     every = members()
-    steps = max(1, len(corpus.train) // _BATCH)
+    steps = max(1, len(corpus.train) // lessons.batch)
     for epoch in range(done, epochs):
         tell(SUPERNET, epoch, epochs)
         generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
         chance = random.Random(f"{seed}-{epoch}")
-        for step, (images, labels) in enumerate(_batches(corpus, corpus.train, _BATCH, generator)):
+        for step, (images, labels) in enumerate(_batches(corpus, corpus.train, lessons.batch, generator, device)):
             for group in optimizer.param_groups:
                 group["lr"] = _cosine(_RATE, epoch * steps + step, epochs * steps)
             optimizer.zero_grad()
@@ -169,10 +191,10 @@ def train_supernet(corpus: Corpus, epochs: int, seed: int, path: Path, key: str,
 @torch.no_grad()
 def accuracy(network: nn.Module, corpus: Corpus, part: Part) -> float:
     """Percent of the pictures that a torch model names."""
-    right = 0
+    right, device = 0, str(next(network.parameters()).device)
     for start in range(0, len(part), 1024):
-        logits = network(corpus.normalized(part.images[start : start + 1024])).flatten(1)
-        right += int((logits.argmax(1).numpy() == part.labels[start : start + 1024]).sum())
+        logits = network(corpus.normalized(part.images[start : start + 1024], device)).flatten(1)
+        right += int((logits.argmax(1).cpu().numpy() == part.labels[start : start + 1024]).sum())
     return 100 * right / len(part)
 
 
@@ -181,24 +203,26 @@ class Inherited:
 
     def __init__(self, net: Supernet, corpus: Corpus) -> None:
         self._net, self._corpus = net, corpus
-        self._seen = corpus.normalized(corpus.train.images[:_STATISTICS])
+        self._seen = corpus.normalized(corpus.train.images[:_STATISTICS], str(next(net.parameters()).device))
 
     def accuracy(self, member: Architecture) -> float:
         """Percent."""
         return accuracy(self._net.inherit(member, self._seen), self._corpus, self._corpus.valid)
 
 
-def fit(network: nn.Module, corpus: Corpus, part: Part, epochs: int, rate: float, generator: torch.Generator) -> None:
-    """AdamW with a cosine schedule.
+def fit(
+    network: nn.Module, corpus: Corpus, part: Part, epochs: int, rate: float, generator: torch.Generator, batch: int = _BATCH
+) -> None:  # fmt: skip
+    """AdamW with a cosine schedule, where the network is.
 
     Raises:
         TrainingError: the loss is no longer finite.
     """
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=_DECAY)
-    steps = max(1, len(part) // _BATCH)
+    steps, device = max(1, len(part) // batch), str(next(network.parameters()).device)
     network.train()
     for epoch in range(epochs):
-        for step, (images, labels) in enumerate(_batches(corpus, part, _BATCH, generator)):
+        for step, (images, labels) in enumerate(_batches(corpus, part, batch, generator, device)):
             for group in optimizer.param_groups:
                 group["lr"] = _cosine(rate, epoch * steps + step, epochs * steps)
             loss = _loss(network(images), labels, f"epoch {epoch}")
@@ -208,7 +232,9 @@ def fit(network: nn.Module, corpus: Corpus, part: Part, epochs: int, rate: float
     network.eval()
 
 
-def train_alone(member: Architecture, corpus: Corpus, part: Part, lessons: Lessons, seed: int) -> tuple[QuantModel, Graph]:
+def train_alone(
+    member: Architecture, corpus: Corpus, part: Part, lessons: Lessons, seed: int, device: str = "cpu"
+) -> tuple[QuantModel, Graph]:  # fmt: skip
     """A member from nothing: float training, calibration, quantization-aware training, integers.
 
     Returns:
@@ -219,18 +245,33 @@ def train_alone(member: Architecture, corpus: Corpus, part: Part, lessons: Lesso
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network = Searchable(member, corpus.shape[0], corpus.classes, corpus.stride)
-    fit(network, corpus, part, lessons.alone, _ALONE_RATE, generator)
+    network = Searchable(member, corpus.shape[0], corpus.classes, corpus.stride).to(device)
+    fit(network, corpus, part, lessons.alone, _ALONE_RATE, generator, lessons.batch)
+    network.cpu()  # what is read from it, and its ranges, are a matter of numbers on the processor
     example = corpus.normalized(part.images[:_CALIBRATED])
     read = from_torch(network, example, mean=corpus.mean, std=corpus.std, name=member.name)
     model = QuantModel(network, read, QuantConfig(weight_bits=member.bits))
     calibrate(model, [example])
-    fit(model, corpus, part, lessons.quantized, _QUANTIZED_RATE, generator)
-    about = {"model": member.name, "weights": "trained", "task": corpus.name, "bits": f"W{member.bits}A8"}
+    fit(model.to(device), corpus, part, lessons.quantized, _QUANTIZED_RATE, generator, lessons.batch)
+    model.cpu()
+    about: dict[str, Any] = {"model": member.name, "weights": "trained", "task": corpus.name, "bits": f"W{member.bits}A8"}
+    about |= {"classes": list(corpus.names)} if corpus.names else {}
     return model, to_integer(model, member.name, about)
 
 
+@torch.no_grad()
 def integer_hits(graph: Graph, part: Part) -> int:
-    """Pictures that an integer graph names, on the reference."""
-    named = (execute(graph, image)[graph.outputs[0]].ravel().argmax() for image in part.images)
-    return sum(int(name == label) for name, label in zip(named, part.labels, strict=True))
+    """Pictures that an integer graph names: many at once, the first few by the reference too.
+
+    Raises:
+        EngineMismatch: the two disagree.
+    """
+    network, named = IntegerNetwork(graph), []
+    for start in range(0, len(part), _NAMED):
+        logits = network(torch.from_numpy(part.images[start : start + _NAMED]))[graph.outputs[0]].flatten(1)
+        named.append(logits.argmax(1).numpy())
+    found = np.concatenate(named)
+    for image, name in zip(part.images[:_REFERENCE], found, strict=False):
+        if int(execute(graph, image)[graph.outputs[0]].ravel().argmax()) != int(name):
+            raise EngineMismatch(f"{graph.name}: the batched integer network disagrees with the reference", "this is a fault: report it")
+    return int((found == part.labels).sum())

@@ -17,7 +17,7 @@ from hao.errors import CheckpointError, SearchError
 from hao.models.searchable import members
 from hao.nas.corpus import Corpus
 from hao.nas.exact import EXACT, Proof, prove
-from hao.nas.finalists import FINALISTS, FOLDS, MEASURE, Finalist, Setting, choose, cross_validate, finalist, measure
+from hao.nas.finalists import FINALISTS, FOLDS, MEASURE, TRAINED, Finalist, Setting, choose, cross_validate, finalist, measure, trained
 from hao.nas.learn import SUPERNET, Inherited, Tell, train_supernet
 from hao.nas.ledger import Ledger
 from hao.nas.loop import SEARCH, Explored, best_of, explore
@@ -30,7 +30,11 @@ _CODE = ("models", "quant", "search", "nas")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything: evaluations, finalists, folds, engines and frames of the proof; percent that the winner should reach."""
+    """How much of everything: evaluations, finalists, folds, engines and frames of the proof; percent that the winner should reach.
+
+    ``until``: one of ``supernet``, ``architectures``, ``trained``, behind which to stop; the same search goes on from there, perhaps
+    on another machine.
+    """
 
     budget: int = 200
     finalists: int = 10
@@ -38,6 +42,7 @@ class Plan:
     target: float = 97.0
     engines: tuple[str, ...] = ("csim", "rtl")
     frames: int = 3
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +76,8 @@ def identity(corpus: Corpus, setting: Setting, plan: Plan) -> dict[str, Any]:
         data.update(part.labels.tobytes())
     board = hashlib.sha256(setting.board.model_dump_json().encode()).hexdigest()[:16]
     return {
-        "task": corpus.name, "data": data.hexdigest()[:16], "board": setting.board_name, "limits": board, "seed": setting.seed,
+        "task": corpus.name, "classes": list(corpus.names),
+        "data": data.hexdigest()[:16], "board": setting.board_name, "limits": board, "seed": setting.seed,
         "lessons": asdict(setting.lessons), "budget": plan.budget, "code": code_digest(_CODE)[:16],
     }  # fmt: skip
 
@@ -123,8 +129,8 @@ def _floor(explored: Explored) -> tuple[float, float]:
     return 0.0, statistics.median(accuracy for _, accuracy in explored.points.values()) - 5.0
 
 
-def search(setting: Setting, plan: Plan, tell: Tell) -> Result:
-    """Supernet, tree search, finalists, test, winner, folds, proof.
+def search(setting: Setting, plan: Plan, tell: Tell) -> Result | None:
+    """Supernet, tree search, finalists, test, winner, folds, proof; None where ``plan.until`` stops it.
 
     Raises:
         CheckpointError: the folder holds another search, or damaged files.
@@ -138,17 +144,27 @@ def search(setting: Setting, plan: Plan, tell: Tell) -> Result:
     key = claim(folder, identity(corpus, setting, plan))
     clock = _Clock(folder)
     with clock.stage(SUPERNET):
-        net = train_supernet(corpus, setting.lessons.supernet, setting.seed, folder / "supernet.safetensors", key, tell)
+        net = train_supernet(corpus, setting.lessons, setting.seed, folder / "supernet.safetensors", key, tell, setting.device)
+    if plan.until == SUPERNET:
+        return None
     with clock.stage(SEARCH):
         explored = explore(corpus, Inherited(net, corpus), hardware, folder, setting.seed, plan.budget, tell)
     chosen = best_of(explored.points, plan.finalists, _floor(explored))
     if not chosen:
         raise SearchError("no architecture is better than chance", "train the supernet longer: --supernet-epochs")
-    trained, rows = Ledger(folder / "finalists.jsonl"), []
+    if plan.until == SEARCH:
+        return None
+    learned, solved, rows = Ledger(folder / "trained.jsonl"), Ledger(folder / "finalists.jsonl"), []
+    with clock.stage(TRAINED):
+        for done, member in enumerate(chosen):
+            tell(TRAINED, done, len(chosen))
+            trained(member, setting, learned)
+    if plan.until == TRAINED:
+        return None
     with clock.stage(FINALISTS):
         for done, member in enumerate(chosen):
             tell(FINALISTS, done, len(chosen))
-            rows.append(finalist(member, setting, trained))
+            rows.append(finalist(member, float(learned.rows[member.name]["valid"]), setting, solved))
         tell(FINALISTS, len(chosen), len(chosen))
     rows.sort(key=lambda f: (f.program_cycles, -f.valid))
     winner = choose(rows, plan.target)

@@ -68,6 +68,7 @@ class NasReport(_Frozen):
     board: str
     seed: int
     shape: tuple[int, int, int]
+    classes: tuple[str, ...] = Field(default=(), description="their names, where they have any")
     pictures: tuple[int, int, int] = Field(description="of the training, validation and test part")
     family: int
     evaluations: int

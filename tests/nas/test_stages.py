@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -15,16 +14,17 @@ from typer.testing import CliRunner
 
 from hao.boards import load_board
 from hao.cli.main import app
-from hao.cli.nas import Options, run_nas
+from hao.cli.nas import STOPS, Options, run_nas
 from hao.cli.networks import load_network
-from hao.errors import CheckpointError, DataError, ModelError, SearchError, UsageError
+from hao.errors import CheckpointError, EngineMismatch, ModelError, SearchError, UsageError
+from hao.ir.reference import execute
 from hao.ir.serialize import network_digest, save_graph
 from hao.models.searchable import Architecture, parse
 from hao.nas import finalists as stages
-from hao.nas import run
-from hao.nas.corpus import Corpus, digits, load
+from hao.nas import learn, run
+from hao.nas.corpus import Corpus, digits
 from hao.nas.finalists import Finalist, Setting, choose
-from hao.nas.learn import Lessons, train_alone
+from hao.nas.learn import Lessons, integer_hits, train_alone
 from hao.nas.ledger import Ledger
 from hao.nas.loop import best_of
 from hao.nas.run import Plan, Result, claim, identity, search
@@ -80,12 +80,16 @@ def test_interrupted_at_every_stage_it_finds_the_same(corpus: Corpus, tmp_path: 
     alone = Counter(trained)
     trained.clear()
     setting = Setting(corpus, board, BOARD, tmp_path / "b", LESSONS, 5)
-    stop = Interrupter(("supernet", 1), ("architectures", 4), ("finalists", 1), ("test", 1), ("folds", 1))
-    for _ in range(5):
+    stop = Interrupter(("supernet", 1), ("architectures", 4), ("trained", 1), ("finalists", 1), ("test", 1), ("folds", 1))
+    for _ in range(6):
         with pytest.raises(KeyboardInterrupt):
             search(setting, PLAN, stop.tell)
-    assert whole(search(setting, PLAN, stop.tell))[:2] == (through.explored.points, through_rows(through, tmp_path))
     again = search(setting, PLAN, stop.tell)
+    assert through is not None
+    assert again is not None
+    assert whole(again)[:2] == (through.explored.points, through_rows(through, tmp_path))
+    again = search(setting, PLAN, stop.tell)
+    assert again is not None
     assert whole(again)[2:] == whole(through)[2:]
     assert trained == alone
     assert all(f.status == "optimal" and f.gap == 0 for f in again.finalists)
@@ -116,6 +120,36 @@ def test_ledger_drops_a_torn_line_and_refuses_a_damaged_one(tmp_path: Path) -> N
         Ledger(path)
 
 
+def test_stopped_behind_the_trainings_it_goes_on_to_the_same(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training may happen on another machine: what is left needs no training, and ends as one run does."""
+    setting = Setting(corpus, load_board(BOARD), BOARD, tmp_path, LESSONS, 5)
+    plan = replace(PLAN, folds=0)
+    for stage in STOPS:
+        assert search(setting, replace(plan, until=stage), Interrupter().tell) is None
+        written = {path.name for path in tmp_path.iterdir()}
+        assert ("evaluated.jsonl" in written) == (stage != "supernet")
+        assert ("trained.jsonl" in written) == (stage == "trained")
+        assert "finalists.jsonl" not in written
+    monkeypatch.setattr(stages, "train_alone", None)
+    found = search(setting, plan, Interrupter().tell)
+    assert found is not None
+    assert sorted(found.hits) == sorted(f.member.name for f in found.finalists)
+    monkeypatch.undo()
+    through = search(replace(setting, folder=tmp_path / "through"), plan, Interrupter().tell)
+    assert through is not None
+    assert (through.explored.points, through.hits, through.winner.member) == (found.explored.points, found.hits, found.winner.member)
+
+
+def test_batched_integers_are_held_against_the_reference(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = graph_of(parse("w8-none-sep-none-b4"))
+    hits = integer_hits(graph, corpus.test)
+    named = [execute(graph, image)[graph.outputs[0]].ravel().argmax() for image in corpus.test.images]
+    assert hits == sum(int(a) == int(b) for a, b in zip(named, corpus.test.labels, strict=True))
+    monkeypatch.setattr(learn, "execute", lambda *_: {graph.outputs[0]: -execute(graph, corpus.test.images[0])[graph.outputs[0]]})
+    with pytest.raises(EngineMismatch, match="disagrees with the reference"):
+        integer_hits(graph, corpus.test)
+
+
 def test_best_peels_fronts_and_keeps_the_ends() -> None:
     names = ["w8-none-sep-none-b4", "w8-none-sep-none-b8", "w8-none-inv-none-b4", "w8-none-inv-none-b8", "w16-none-sep-none-b4"]
     first, second, third, fourth, poor = map(parse, names)
@@ -134,38 +168,6 @@ def test_the_fastest_that_is_accurate_enough_wins() -> None:
     assert choose(three, 99) is three[2]
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Iterator[Path]:
-    from PIL import Image
-
-    rng = np.random.default_rng(1)
-    for part, count in (("train", 10), ("val", 2)):
-        for name in ("cat", "dog", "owl"):
-            folder = tmp_path / part / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                Image.fromarray(rng.integers(0, 256, (30, 20, 3), dtype=np.uint8)).save(folder / f"{number}.png")
-    yield tmp_path
-
-
-def test_a_folder_of_pictures_is_a_task(pictures: Path, tmp_path: Path) -> None:
-    found = load(str(pictures), tmp_path)
-    assert found.shape == (3, 64, 64)
-    assert (len(found.train), len(found.valid), len(found.test)) == (24, 6, 6)
-    assert np.bincount(found.valid.labels).tolist() == [2, 2, 2]
-    assert found.normalized(found.train.images).shape == (24, 3, 64, 64)
-    (pictures / "train" / "cat" / "0.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"0\.png cannot be read"):
-        load(str(pictures), tmp_path)
-    for file in (pictures / "val").rglob("*.png"):
-        file.unlink()
-    (pictures / "train" / "cat" / "0.png").unlink()
-    with pytest.raises(DataError, match="holds no pictures"):
-        load(str(pictures), tmp_path)
-    with pytest.raises(UsageError, match="neither a task nor a folder"):
-        load("nosuch", tmp_path)
-
-
 def test_a_board_too_small_is_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(SearchError, match="no engine of the grid fits slice-8") as caught:
         run_nas(Options(board="slice-8", out=tmp_path / "x"), Console(quiet=True))
@@ -180,6 +182,8 @@ def test_a_board_too_small_is_refused_before_training(tmp_path: Path) -> None:
         (["--engines", "nosuch"], "there is no engine called 'nosuch'"),
         (["--folds", "1"], "one fold leaves nothing to train on"),
         (["--pictures", "1,2"], "are not three numbers"),
+        (["--until", "nosuch"], "no stage called 'nosuch'"),
+        (["--device", "nosuch"], "cannot compute on 'nosuch'"),
     ],
 )
 def test_wrong_options_are_named(arguments: list[str], words: str) -> None:

@@ -13,7 +13,7 @@ from hao.frontend.torch_import import from_torch
 from hao.models.searchable import OPERATORS, WIDTHS, Architecture, Searchable, macs_of, members, parameters_of, parse
 from hao.models.supernet import Supernet, rounded
 from hao.nas.corpus import Corpus, Part, digits
-from hao.nas.learn import Inherited, new_supernet, train_supernet
+from hao.nas.learn import Inherited, Lessons, new_supernet, train_supernet
 from hao.search.costed import TRAINED
 from hao.search.hardware import graph_of
 from hao.search.tabular import read_rows
@@ -95,24 +95,24 @@ def test_only_the_chosen_operators_learn() -> None:
 
 
 def test_interrupted_training_ends_at_the_same_bits(corpus: Corpus, tmp_path: Path) -> None:
-    through = train_supernet(corpus, 6, 3, tmp_path / "a", "k", quiet)
+    through = train_supernet(corpus, Lessons(6), 3, tmp_path / "a", "k", quiet)
 
     def stop(what: str, done: int, total: int) -> None:
         if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_supernet(corpus, 6, 3, tmp_path / "b", "k", stop)
-    resumed = train_supernet(corpus, 6, 3, tmp_path / "b", "k", quiet)
+        train_supernet(corpus, Lessons(6), 3, tmp_path / "b", "k", stop)
+    resumed = train_supernet(corpus, Lessons(6), 3, tmp_path / "b", "k", quiet)
     for (name, one), (_, two) in zip(through.named_parameters(), resumed.named_parameters(), strict=True):
         assert torch.equal(one, two), name
     member = parse("w24-dense-none-none-b8")
     assert Inherited(resumed, corpus).accuracy(member) == Inherited(through, corpus).accuracy(member) > 0
     with pytest.raises(CheckpointError, match="another search"):
-        train_supernet(corpus, 6, 3, tmp_path / "b", "other", quiet)
+        train_supernet(corpus, Lessons(6), 3, tmp_path / "b", "other", quiet)
     (tmp_path / "b").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="cannot be used"):
-        train_supernet(corpus, 6, 3, tmp_path / "b", "k", quiet)
+        train_supernet(corpus, Lessons(6), 3, tmp_path / "b", "k", quiet)
 
 
 def test_parts_join() -> None:
