@@ -1,10 +1,10 @@
 """Frames back to back through the driver while faults are injected at random: no wrong frame, no hang, every fault reported.
 
 Between driver and board sits a :class:`Saboteur`. When the driver starts a frame that was chosen for a fault, it does what goes wrong
-on a board: an address that leads out of the memory, a buffer that ends too early (so that the error comes at any beat), an
-instruction damaged in memory, a second start, a reset by register or by wire at any cycle. The host reads registers at random times
-besides. Faults cost their frame and nothing else: each must be reported by the error that belongs to it, and every other frame must
-be right.
+on a board: an address that leads out of the memory, a buffer that ends too early (so that the error comes at any beat), a memory that
+refuses a few beats anywhere in the frame, an instruction damaged in memory, a second start, a reset by register or by wire at any
+cycle. The host reads registers at random times besides, and its clock stops in the middle of an access. Faults cost their frame and
+nothing else: each must be reported by the error that belongs to it, and every other frame must be right.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from hao.runtime.simulated import MEMORY_BASE, SimulatedBoard
 from hao.runtime.verdict import program_of
 
 _OFFSETS = tuple(OFFSETS.values())
+_GATES = (0, 0, 3, 40, 400)
+"""Most cycles for which the host holds back a handshake, drawn for every frame."""
 
 
 class Sabotage(StrEnum):
@@ -40,6 +42,8 @@ class Sabotage(StrEnum):
     READ_SHORT = "memory ends inside the input"
     WRITE_SHORT = "memory ends inside the output"
     BAD_OPCODE = "instruction damaged"
+    READ_REFUSED = "slave error on a read"
+    WRITE_REFUSED = "slave error on a write"
     START_TWICE = "started while busy"
     RESET = "reset in mid-frame"
     HARD_RESET = "hardware reset in mid-frame"
@@ -51,6 +55,8 @@ EXPECTED: dict[Sabotage, type[HaoError]] = {
     Sabotage.READ_SHORT: BusError,
     Sabotage.WRITE_SHORT: BusError,
     Sabotage.BAD_OPCODE: EngineFault,
+    Sabotage.READ_REFUSED: BusError,
+    Sabotage.WRITE_REFUSED: BusError,
     Sabotage.START_TWICE: EngineFault,
     Sabotage.RESET: EngineReset,
     Sabotage.HARD_RESET: EngineReset,
@@ -75,6 +81,7 @@ class Saboteur(SimulatedBoard):
     input_bytes: int = 0
     output_bytes: int = 0
     _damage: tuple[int, int] | None = None
+    _beats: tuple[int, int] = (0, 0)
 
     def mmio_write(self, offset: int, value: int) -> None:
         """As the board; a start is preceded or followed by the planned harm."""
@@ -83,6 +90,8 @@ class Saboteur(SimulatedBoard):
             return
         plan, self.plan = self.plan, Sabotage.NOTHING
         self._before(plan)
+        if plan is Sabotage.START_TWICE:
+            self.gate(0)  # or the first frame is over before the second start
         super().mmio_write(offset, value)
         if plan is Sabotage.START_TWICE:
             super().mmio_write(offset, value)
@@ -109,6 +118,9 @@ class Saboteur(SimulatedBoard):
             super().mmio_write(OFFSETS[f"{base}_HI"], 0xFF)
         elif plan in (Sabotage.READ_SHORT, Sabotage.WRITE_SHORT):
             self._shorten(base, self.input_bytes if base == "INPUT" else self.output_bytes)
+        elif plan in (Sabotage.READ_REFUSED, Sabotage.WRITE_REFUSED):
+            write = plan is Sabotage.WRITE_REFUSED
+            self.refuse(write, int(self.rng.integers(max(1, self._beats[write]))), int(self.rng.integers(1, 5)))
         elif plan is Sabotage.BAD_OPCODE:
             which = int(self.rng.integers(self.mmio_read(OFFSETS["PROGRAM_COUNT"])))
             at = self._address("PROGRAM") + which * INSTRUCTION_BYTES
@@ -133,7 +145,11 @@ class Saboteur(SimulatedBoard):
         return np.ctypeslib.as_array(pointer, (self.memory_bytes,))
 
     def mend(self) -> None:
-        """Put a damaged instruction right."""
+        """Put a damaged instruction right, refuse nothing any more, and remember the most beats that a frame moved."""
+        self.refuse(write=False, after=0, beats=0)
+        self.refuse(write=True, after=0, beats=0)
+        moved = (self.mmio_read(OFFSETS["READ_BEATS"]), self.mmio_read(OFFSETS["WRITE_BEATS"]))
+        self._beats = max(self._beats[0], moved[0]), max(self._beats[1], moved[1])
         if self._damage is not None:
             at, value = self._damage
             self._bytes()[at] = value
@@ -229,6 +245,7 @@ def soak(
 def _frame(driver: Driver, board: Saboteur, image: ProgramImage, item: Work, plan: Sabotage, report: SoakReport) -> None:
     report.frames += 1
     board.plan = plan
+    board.gate(int(board.rng.choice(_GATES)), int(board.rng.integers(1, 1 << 63)))
     if plan is not Sabotage.NOTHING:
         report.injected[plan.value] += 1
     try:

@@ -38,6 +38,9 @@ def _load(library: Path) -> ctypes.CDLL:
         "read": (ctypes.c_int, [handle, u32, ctypes.POINTER(u32), ctypes.POINTER(u32)]),
         "write": (ctypes.c_int, [handle, u32, u32, ctypes.POINTER(u32)]),
         "wait": (ctypes.c_int, [handle, u64]),
+        "refuse": (None, [handle, ctypes.c_int, u64, u64]),
+        "refused": (u64, [handle]),
+        "gate": (None, [handle, u32, u64]),
         "cycle": (u64, [handle]),
         "message": (ctypes.c_char_p, [handle]),
         "tap_enable": (None, [handle, ctypes.c_int]),
@@ -146,6 +149,22 @@ class SimulatedBoard:
             SimulationError: an assertion failed.
         """
         self._check(self._lib.hao_sim_reset(self._handle, ctypes.byref(self.timing.struct())), "resetting")
+
+    def refuse(self, write: bool, after: int, beats: int) -> None:
+        """Have the memory answer ``beats`` beats of one direction with SLVERR, once ``after`` more of them have been served.
+
+        Refused reads bring noise, refused writes change nothing. Replaces what was asked for before; 0 ``beats``: none.
+        """
+        self._lib.hao_sim_refuse(self._handle, int(write), after, beats)
+
+    @property
+    def refused(self) -> int:
+        """Beats that the memory has refused."""
+        return int(self._lib.hao_sim_refused(self._handle))
+
+    def gate(self, cycles: int, seed: int = 1) -> None:
+        """Let the host hold back every handshake of its port for 0 to ``cycles`` cycles at random, as one whose clock is stopped does."""
+        self._lib.hao_sim_gate(self._handle, cycles, seed)
 
     def mmio_read(self, offset: int) -> int:
         """The register at byte ``offset``; see ``Device``."""

@@ -131,6 +131,10 @@ int hao_port_sim_open(hao_port_sim *board, uint64_t base, uint64_t bytes, const 
   return hao_sim_reset(static_cast<HaoSim *>(board->sim), &timing) != 0;
 }
 
+void hao_port_sim_refuse(hao_port_sim *board, int write, uint64_t after) {
+  hao_sim_refuse(static_cast<HaoSim *>(board->sim), write, after, 1);
+}
+
 void hao_port_sim_close(hao_port_sim *board) { hao_sim_delete(static_cast<HaoSim *>(board->sim)); }
 
 const char *hao_port_sim_message(const hao_port_sim *board) {

@@ -23,6 +23,8 @@ struct hao_port_sim {
 /* A board with `bytes` of memory at `base`, awaited by interrupt or polled; `timing` are the first eleven numbers of HaoTiming
  * (hao_sim.h). Returns 0, or else the simulation cannot be created. */
 int hao_port_sim_open(struct hao_port_sim *board, uint64_t base, uint64_t bytes, const uint32_t timing[11], int interrupt);
+/* The memory refuses (SLVERR) one beat, read or written, once `after` more of its direction have been served. */
+void hao_port_sim_refuse(struct hao_port_sim *board, int write, uint64_t after);
 void hao_port_sim_close(struct hao_port_sim *board);
 /* What stopped the simulation, or an empty text. */
 const char *hao_port_sim_message(const struct hao_port_sim *board);

@@ -147,6 +147,8 @@ static int step(struct run *run, const char *name) {
   }
   if (!strcmp(name, "read")) overlay(run, HAO_REG_INPUT_LO, MEMORY_END - 3 * 64u);
   if (!strcmp(name, "write")) overlay(run, HAO_REG_OUTPUT_LO, MEMORY_END - (run->network.output_bytes > 64u ? 64u : 0u));
+  if (!strcmp(name, "refused-read")) hao_port_sim_refuse(&run->board, 0, 77);
+  if (!strcmp(name, "refused-write")) hao_port_sim_refuse(&run->board, 1, 0);
   if (!strcmp(name, "bus")) overlay(run, HAO_REG_INPUT_HI, 0xFFu);
   if (!strcmp(name, "fault")) overlay(run, HAO_REG_PROGRAM_COUNT, run->network.program_count - 1);
   if (!strcmp(name, "reset")) run->board.reset_after = 500;

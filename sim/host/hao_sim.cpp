@@ -25,11 +25,26 @@ namespace {
 constexpr int kRegisterCycles = 100000;
 constexpr int kResetCycles = 8;
 constexpr size_t kMessageLimit = 8192;
+constexpr int kOkay = 0, kSlaveError = 2, kDecodeError = 3;  // AXI responses
 
 thread_local HaoSim* current = nullptr;
 
 struct Stopped : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+// Beats of one direction that the memory refuses although it has them.
+struct Refusal {
+  uint64_t after = 0, beats = 0;
+
+  bool next() {
+    if (!beats || after) {
+      if (after) --after;
+      return false;
+    }
+    --beats;
+    return true;
+  }
 };
 
 }  // namespace
@@ -47,6 +62,8 @@ struct HaoSim {
   bool tapping = false, failed = false;
   uint64_t cycle = 0;
   std::string message;
+  Refusal refusals[2];
+  uint64_t refused = 0, gate = 0, random = 1;
 
   HaoSim(uint64_t memory_base, uint64_t memory_bytes) : base(memory_base), bytes(memory_bytes), memory(memory_bytes) {
     context.threads(1);
@@ -60,6 +77,21 @@ struct HaoSim {
 #if VM_TRACE || VM_TRACE_FST
     if (waveform) waveform->dump(context.time());
 #endif
+  }
+
+  // Cycles that the host lets a handshake wait.
+  uint64_t gap() {
+    if (!gate) return 0;
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    return random % (gate + 1);
+  }
+
+  bool refuse(bool write) {
+    const bool now = refusals[write].next();
+    refused += now;
+    return now;
   }
 
   // settles combinational logic with the clock low, so that outputs answer to this cycle's inputs
@@ -120,26 +152,28 @@ void vl_fatal(const char* file, int line, const char* scope, const char* text) {
 
 extern "C" int hao_memory_read(unsigned long long address, svBitVecVal* data) {
   const uint64_t offset = address - current->base;
-  if (address < current->base || offset + 16 > current->bytes) {
+  const bool outside = address < current->base || offset + 16 > current->bytes;
+  if (outside || current->refuse(false)) {
     memset(data, 0xEE, 16);
-    return 1;
+    return outside ? kDecodeError : kSlaveError;
   }
   memcpy(data, current->memory.data() + offset, 16);
-  return 0;
+  return kOkay;
 }
 
 extern "C" int hao_memory_write(unsigned long long address, const svBitVecVal* data, const svBitVecVal* strobe) {
   const uint64_t offset = address - current->base;
-  if (address < current->base || offset + 16 > current->bytes) return 1;
+  if (address < current->base || offset + 16 > current->bytes) return kDecodeError;
+  if (current->refuse(true)) return kSlaveError;
   uint8_t* target = current->memory.data() + offset;
   const uint8_t* source = reinterpret_cast<const uint8_t*>(data);
   if ((strobe[0] & 0xFFFF) == 0xFFFF) {
     memcpy(target, source, 16);
-    return 0;
+    return kOkay;
   }
   for (int i = 0; i < 16; ++i)
     if (strobe[0] >> i & 1) target[i] = source[i];
-  return 0;
+  return kOkay;
 }
 
 extern "C" void hao_tap(int unit, int sequence, int pixel, const svBitVecVal* data) {
@@ -176,6 +210,7 @@ void hao_sim_delete(HaoSim* sim) {
 uint8_t* hao_sim_memory(HaoSim* sim) { return sim->memory.data(); }
 uint64_t hao_sim_cycle(const HaoSim* sim) { return sim->cycle; }
 const char* hao_sim_message(const HaoSim* sim) { return sim->message.c_str(); }
+uint64_t hao_sim_refused(const HaoSim* sim) { return sim->refused; }
 uint64_t hao_sim_tap_count(const HaoSim* sim) { return sim->taps.size(); }
 const HaoTap* hao_sim_taps(const HaoSim* sim) { return sim->taps.data(); }
 uint64_t hao_sim_event_count(const HaoSim* sim) { return sim->events.size(); }
@@ -185,6 +220,13 @@ void hao_sim_tap_enable(HaoSim* sim, int enable) {
   sim->tapping = enable != 0;
   sim->taps.clear();
   sim->events.clear();
+}
+
+void hao_sim_refuse(HaoSim* sim, int write, uint64_t after, uint64_t beats) { sim->refusals[write != 0] = {beats ? after : 0, beats}; }
+
+void hao_sim_gate(HaoSim* sim, uint32_t cycles, uint64_t seed) {
+  sim->gate = cycles;
+  sim->random = seed ? seed : 1;
 }
 
 int hao_sim_reset(HaoSim* sim, const HaoTiming* timing) {
@@ -226,17 +268,20 @@ int hao_sim_write(HaoSim* sim, uint32_t offset, uint32_t value, uint32_t* respon
     top.s_axil_awaddr_i = offset;
     top.s_axil_wdata_i = value;
     top.s_axil_wstrb_i = 0xF;
-    top.s_axil_awvalid_i = top.s_axil_wvalid_i = top.s_axil_bready_i = 1;
-    for (int i = 0; i < kRegisterCycles; ++i) {
+    const uint64_t address_from = sim->gap(), data_from = sim->gap(), answer_from = sim->gap();
+    bool address_sent = false, data_sent = false;
+    for (uint64_t i = 0; i < kRegisterCycles + 2 * sim->gate; ++i) {
+      top.s_axil_awvalid_i = !address_sent && i >= address_from;
+      top.s_axil_wvalid_i = !data_sent && i >= data_from;
+      top.s_axil_bready_i = i >= answer_from;
       sim->settle();
-      const bool address_taken = top.s_axil_awvalid_i && top.s_axil_awready_o;
-      const bool data_taken = top.s_axil_wvalid_i && top.s_axil_wready_o;
-      const bool answered = top.s_axil_bvalid_o;
+      address_sent |= top.s_axil_awvalid_i && top.s_axil_awready_o;
+      data_sent |= top.s_axil_wvalid_i && top.s_axil_wready_o;
+      const bool answered = top.s_axil_bvalid_o && top.s_axil_bready_i;
       const uint32_t answer = top.s_axil_bresp_o;
       sim->edge();
-      if (address_taken) top.s_axil_awvalid_i = 0;
-      if (data_taken) top.s_axil_wvalid_i = 0;
       if (answered) {
+        top.s_axil_awvalid_i = top.s_axil_wvalid_i = 0;
         top.s_axil_bready_i = 0;
         *response = answer;
         return HAO_OK;
@@ -250,16 +295,19 @@ int hao_sim_read(HaoSim* sim, uint32_t offset, uint32_t* value, uint32_t* respon
   return sim->guarded([&] {
     Vhao_tb& top = *sim->top;
     top.s_axil_araddr_i = offset;
-    top.s_axil_arvalid_i = top.s_axil_rready_i = 1;
-    for (int i = 0; i < kRegisterCycles; ++i) {
+    const uint64_t address_from = sim->gap(), answer_from = sim->gap();
+    bool sent = false;
+    for (uint64_t i = 0; i < kRegisterCycles + 2 * sim->gate; ++i) {
+      top.s_axil_arvalid_i = !sent && i >= address_from;
+      top.s_axil_rready_i = i >= answer_from;
       sim->settle();
-      const bool taken = top.s_axil_arvalid_i && top.s_axil_arready_o;
-      const bool answered = top.s_axil_rvalid_o;
+      sent |= top.s_axil_arvalid_i && top.s_axil_arready_o;
+      const bool answered = top.s_axil_rvalid_o && top.s_axil_rready_i;
       *value = top.s_axil_rdata_o;
       *response = top.s_axil_rresp_o;
       sim->edge();
-      if (taken) top.s_axil_arvalid_i = 0;
       if (answered) {
+        top.s_axil_arvalid_i = 0;
         top.s_axil_rready_i = 0;
         return HAO_OK;
       }

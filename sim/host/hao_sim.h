@@ -34,6 +34,13 @@ uint8_t* hao_sim_memory(HaoSim* sim);
 int hao_sim_reset(HaoSim* sim, const HaoTiming* timing);
 int hao_sim_read(HaoSim* sim, uint32_t offset, uint32_t* value, uint32_t* response);
 int hao_sim_write(HaoSim* sim, uint32_t offset, uint32_t value, uint32_t* response);
+// Once `after` more beats of a direction have been served, the memory refuses the next `beats` ones: they answer SLVERR, reads with
+// noise, and writes change nothing. Replaces what was asked for before; 0 beats: none.
+void hao_sim_refuse(HaoSim* sim, int write, uint64_t after, uint64_t beats);
+// Beats refused so far, of both directions.
+uint64_t hao_sim_refused(const HaoSim* sim);
+// From now on the host lets every handshake of AXI4-Lite wait for 0 to `cycles` cycles at random, each on its own.
+void hao_sim_gate(HaoSim* sim, uint32_t cycles, uint64_t seed);
 // Runs until the interrupt is high or max_cycles have passed.
 int hao_sim_wait(HaoSim* sim, uint64_t max_cycles);
 uint64_t hao_sim_cycle(const HaoSim* sim);

@@ -9,6 +9,7 @@
 //
 // With a stall probability of zero the timing is deterministic. Otherwise every channel stalls at
 // random (n/256 a cycle), all of them freeze now and then, and latencies jitter, all from one seed.
+// Responses come with the bytes: DECERR outside the memory, SLVERR where the host wants a beat refused.
 module hao_dram #(
   parameter int unsigned QueueDepth = 64,  // most outstanding bursts a direction
   parameter int unsigned FifoBeats = 64    // write data waiting for the bus

@@ -23,6 +23,7 @@ module hao_dram_read #(
   input  logic         rready_i
 );
 
+  // returns the AXI response of the beat
   import "DPI-C" function int hao_memory_read(
     input longint unsigned address,
     output bit [127:0] data
@@ -101,11 +102,11 @@ module hao_dram_read #(
       if (rready_i) rvalid_o <= 1'b0;
       if (send) begin
         automatic bit [127:0] word;
-        automatic int status;
-        status = hao_memory_read(64'(addr_q[head_q]) + {51'd0, sent_beats_q, 4'd0}, word);
+        automatic int response;
+        response = hao_memory_read(64'(addr_q[head_q]) + {51'd0, sent_beats_q, 4'd0}, word);
         rvalid_o <= 1'b1;
         rdata_o  <= word;
-        rresp_o  <= status == 0 ? 2'b00 : 2'b11;
+        rresp_o  <= response == 0 ? 2'b00 : response == 2 ? 2'b10 : 2'b11;
         rlast_o  <= pop;
       end
     end

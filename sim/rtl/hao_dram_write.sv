@@ -29,6 +29,7 @@ module hao_dram_write #(
   input  logic         bready_i
 );
 
+  // returns the AXI response of the beat
   import "DPI-C" function int hao_memory_write(
     input longint unsigned address,
     input bit [127:0] data,
@@ -44,7 +45,7 @@ module hao_dram_write #(
   logic [39:0] addr_q[QueueDepth];
   logic [7:0] len_q[QueueDepth];
   logic [31:0] due_q[QueueDepth];
-  logic bad_q[QueueDepth];
+  logic [1:0] resp_q[QueueDepth];  // worst of the beats so far
   ptr_t head_q, write_q, tail_q;  // burst to answer, burst being written, next free entry
   logic [6:0] count_q, unwritten_q;
   logic [8:0] written_q;
@@ -102,7 +103,7 @@ module hao_dram_write #(
       if (bready_i) bvalid_o <= 1'b0;
       if (answer) begin
         bvalid_o <= 1'b1;
-        bresp_o  <= bad_q[head_q] ? 2'b11 : 2'b00;
+        bresp_o  <= resp_q[head_q];
       end
     end
   end
@@ -111,21 +112,24 @@ module hao_dram_write #(
     if (push) begin
       addr_q[tail_q] <= awaddr_i;
       len_q[tail_q]  <= awlen_i;
-      bad_q[tail_q]  <= 1'b0;
+      resp_q[tail_q] <= 2'b00;
     end
     if (push_beat) begin
       data_q[wr_q] <= wdata_i;
       strb_q[wr_q] <= wstrb_i;
     end
     if (grant_i) begin
+      automatic logic [1:0] worst;
+      worst = resp_q[write_q];
       for (int unsigned i = 0; i < 4; i++) begin
         if (i < 32'(beats)) begin
-          automatic int status;
-          status = hao_memory_write(64'(granule_addr) + 64'(16 * i), data_q[rd_q + beat_t'(i)],
-                                    strb_q[rd_q + beat_t'(i)]);
-          if (status != 0) bad_q[write_q] <= 1'b1;
+          automatic int response;
+          response = hao_memory_write(64'(granule_addr) + 64'(16 * i), data_q[rd_q + beat_t'(i)],
+                                      strb_q[rd_q + beat_t'(i)]);
+          if (response > 32'(worst)) worst = response == 2 ? 2'b10 : 2'b11;
         end
       end
+      resp_q[write_q] <= worst;
       if (burst_written) due_q[write_q] <= now_i + 32'(latency_i) + 32'(jitter_i);
     end
   end

@@ -35,6 +35,8 @@ ERRORS = {
     "bus": "error response on the memory port",
     "read": "error response on the memory port",
     "write": "error response on the memory port",
+    "refused-read": "error response on the memory port",
+    "refused-write": "error response on the memory port",
     "fault": "illegal instruction",
     "reset": "reset in mid-frame",
     "config": "for another configuration",

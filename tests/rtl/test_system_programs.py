@@ -156,6 +156,39 @@ def test_error_responses(small_board: SimulatedBoard, base: str, fault: Fault) -
     assert run_and_compare(small_board, p) > 0
 
 
+@pytest.mark.parametrize("write", [False, True])
+def test_slave_errors(small_board: SimulatedBoard, write: bool) -> None:
+    """SLVERR at any beat of a frame, the first and the last included, is named, and the next frame is right."""
+    p = random_program(42, CI_CONFIGS[SMALL], 25)
+    driver = Driver(small_board, TIMEOUT)
+    driver.load(Image.of(p))
+    driver.run(p.input)
+    beats = driver.counters().write_beats if write else driver.counters().read_beats
+    assert beats > 50
+    for after in (0, 1, beats // 3, beats // 2, beats - 2, beats - 1):
+        small_board.refuse(write, after, 1)
+        with pytest.raises(BusError, match=(Fault.WRITE_RESPONSE if write else Fault.READ_RESPONSE).name):
+            driver.run(p.input)
+        assert small_board.refused > 0
+        assert run_and_compare(small_board, p) > 0
+    assert small_board.refused == 6
+
+
+def test_a_host_whose_clock_stops_costs_no_cycle() -> None:
+    """However long the host holds back its handshakes: the same results, and every counter as without that."""
+    p = random_program(42, CI_CONFIGS[SMALL], 25)
+    library = build_model(plan_engine(CI_CONFIGS[SMALL]))
+    found = []
+    for gate in (0, 7, 3000):
+        with SimulatedBoard(library, replace(timing(), refresh=0), 1 << 24) as board:
+            board.gate(gate, seed=9)
+            run_and_compare(board, p)
+            run_and_compare(board, p)  # after a frame, so that the memory is in the same state
+            found.append((Driver(board, TIMEOUT).counters(), board.cycles))
+    assert found[0][0] == found[1][0] == found[2][0]
+    assert found[2][1] > found[1][1] > found[0][1]
+
+
 def test_illegal_opcode_and_missing_end(small_board: SimulatedBoard) -> None:
     p = random_program(8, CI_CONFIGS[SMALL], 6)
     image = Image.of(p)

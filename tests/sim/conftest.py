@@ -17,6 +17,7 @@ from hao.runtime.verilated import build_model, plan_model
 CONFIG = EngineConfig()
 COPY, READ, WRITE = 0, 1, 2
 HONEST, DROP_ARVALID, MOVE_ARADDR, CROSS_PAGE, EARLY_WLAST, MOVE_WDATA, LONG_BURST, HANG, NARROW_READ, MANY_READS = range(10)
+DROP_AWVALID, MOVE_AWADDR, CROSS_PAGE_WRITE, LONG_WRITE, NARROW_WRITE, MANY_WRITES, DROP_WVALID = range(10, 17)
 
 
 @dataclass(frozen=True)

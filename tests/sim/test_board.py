@@ -92,6 +92,13 @@ def test_the_deterministic_mode_repeats_and_seeds_differ(copy_engine: Path) -> N
         (sim.LONG_BURST, "a read is longer than MaxBurst", 0),
         (sim.NARROW_READ, "not an aligned INCR burst", 0),
         (sim.MANY_READS, "more reads in flight than Outstanding", 0),
+        (sim.DROP_AWVALID, "AWVALID fell before AWREADY", 0),
+        (sim.MOVE_AWADDR, "AW changed before AWREADY", 0),
+        (sim.CROSS_PAGE_WRITE, "a write crosses a 4 KB boundary", 16),
+        (sim.LONG_WRITE, "a write is longer than MaxBurst", 0),
+        (sim.NARROW_WRITE, "a write is not an aligned INCR burst", 0),
+        (sim.MANY_WRITES, "more writes in flight than Outstanding", 0),
+        (sim.DROP_WVALID, "WVALID fell before WREADY", 0),
     ],
 )
 def test_every_breach_of_axi_is_reported_by_name(copy_engine: Path, breach: int, text: str, skew: int) -> None:
@@ -109,6 +116,42 @@ def test_addresses_outside_the_memory_answer_with_an_error(copy_engine: Path) ->
             board.mmio_write(OFFSETS[name], value)
         assert board.wait_interrupt(10_000)
         assert board.mmio_read(OFFSETS["FAULT"]) == 1
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_refused_beat_answers_with_a_slave_error(copy_engine: Path, write: bool) -> None:
+    """SLVERR at exactly the beats asked for: noise is read there, and nothing is written."""
+    with SimulatedBoard(copy_engine, TIMING, 1 << 16) as board:
+        source, target = board.allocate(1600), board.allocate(1600)
+        source.array[:], target.array[:] = 0x5A, 0x11
+        source.flush()
+        target.flush()
+        for name, value in (("INPUT", source.address), ("OUTPUT", target.address)):
+            board.mmio_write(OFFSETS[f"{name}_LO"], value & 0xFFFFFFFF)
+            board.mmio_write(OFFSETS[f"{name}_HI"], value >> 32)
+        board.refuse(write, after=40, beats=3)
+        for name, value in (("PROGRAM_COUNT", 100), ("IRQ_ENABLE", 3), ("CONTROL", 1)):
+            board.mmio_write(OFFSETS[name], value)
+        assert board.wait_interrupt(10_000)
+        board.wait_interrupt(2000)
+        for _ in range(100):  # the fault raises the interrupt while the copy goes on
+            board.mmio_read(OFFSETS["STATUS"])
+        assert board.mmio_read(OFFSETS["FAULT"]) == 1 and board.refused == 3
+        target.invalidate()
+        changed = set((target.array.reshape(-1, 16) != 0x5A).any(axis=1).nonzero()[0])
+        assert changed == {40, 41, 42}
+        assert target.array[40 * 16] == (0x11 if write else 0xEE)
+
+
+def test_a_host_whose_clock_stops_disturbs_nothing(copy_engine: Path) -> None:
+    """The host holds back handshakes of its port in the middle of an access: registers hold what was written, and the copy is exact."""
+    with SimulatedBoard(copy_engine, TIMING, 1 << 16) as board:
+        board.gate(300, seed=5)
+        before = board.cycles
+        for value in range(20):
+            board.mmio_write(OFFSETS["PROGRAM_COUNT"], value)
+            assert board.mmio_read(OFFSETS["PROGRAM_COUNT"]) == value
+        assert board.cycles - before > 20 * 300
 
 
 def test_a_forgotten_flush_or_invalidate_shows(copy_engine: Path) -> None:

@@ -77,9 +77,10 @@ module hao_engine #(
     input bit [127:0] data
   );
 
-  typedef enum logic [3:0] {
+  typedef enum logic [4:0] {
     Honest, DropArvalid, MoveAraddr, CrossPage, EarlyWlast, MoveWdata, LongBurst, Hang,
-    NarrowRead, ManyReads
+    NarrowRead, ManyReads, DropAwvalid, MoveAwaddr, CrossPageWrite, LongWrite, NarrowWrite,
+    ManyWrites, DropWvalid
   } breach_e;
 
   // ------------------------------------------------------------------------------------ registers
@@ -89,7 +90,7 @@ module hao_engine #(
   breach_e breach;
   logic [1:0] traffic;
 
-  assign breach = breach_e'(regs_q[6'h12][3:0]);
+  assign breach = breach_e'(regs_q[6'h12][4:0]);
   assign traffic = regs_q[6'h13][1:0];
   assign s_axil_awready = s_axil_awvalid && s_axil_wvalid && !s_axil_bvalid;
   assign s_axil_wready = s_axil_awready;
@@ -132,7 +133,8 @@ module hao_engine #(
   logic [39:0] ar_addr_q, aw_addr_q, w_addr_q;
   logic [31:0] ar_left_q, aw_left_q, w_left_q, r_left_q, b_left_q;
   logic [7:0] reads_q, writes_q, w_beat_q;
-  logic held_q;
+  logic held_q, aw_held_q;
+  breach_e write_kind;
   logic ar, r, aw, w, b, reads, writes;
 
   assign reads = traffic != 2'd2;
@@ -149,8 +151,9 @@ module hao_engine #(
 
   logic [8:0] ar_burst, aw_burst, w_burst;
   assign ar_burst = burst(ar_addr_q, ar_left_q, breach);
-  assign aw_burst = burst(aw_addr_q, aw_left_q, Honest);
-  assign w_burst = burst(w_addr_q, w_left_q, Honest);
+  assign write_kind = breach == CrossPageWrite ? CrossPage : breach == LongWrite ? LongBurst : Honest;
+  assign aw_burst = burst(aw_addr_q, aw_left_q, write_kind);
+  assign w_burst = burst(w_addr_q, w_left_q, write_kind);
 
   assign ar = m_axi_arvalid && m_axi_arready;
   assign r = m_axi_rvalid && m_axi_rready;
@@ -164,15 +167,18 @@ module hao_engine #(
   assign m_axi_araddr = breach == MoveAraddr && held_q ? ar_addr_q + 40'd64 : ar_addr_q;
   assign m_axi_arlen = 8'(ar_burst - 9'd1);
   assign m_axi_arsize = breach == NarrowRead ? 3'd3 : 3'd4;
-  assign m_axi_awvalid = busy_q && writes && aw_left_q != '0 && writes_q < 8'(Outstanding);
-  assign m_axi_awaddr = aw_addr_q;
+  assign m_axi_awvalid = busy_q && writes && aw_left_q != '0
+                         && (writes_q < 8'(Outstanding) || breach == ManyWrites)
+                         && !(breach == DropAwvalid && aw_held_q);
+  assign m_axi_awaddr = breach == MoveAwaddr && aw_held_q ? aw_addr_q + 40'd64 : aw_addr_q;
   assign m_axi_awlen = 8'(aw_burst - 9'd1);
-  assign m_axi_wvalid = busy_q && writes && w_left_q != '0 && (!reads || m_axi_rvalid);
+  assign m_axi_wvalid = busy_q && writes && w_left_q != '0 && (!reads || m_axi_rvalid)
+                        && !(breach == DropWvalid && held_q);
   assign m_axi_wdata = (reads ? m_axi_rdata : {4{w_left_q}}) ^ 128'(breach == MoveWdata && held_q);
   assign m_axi_wlast = 9'(w_beat_q) + 9'd1 == w_burst - 9'(breach == EarlyWlast && w_burst > 9'd1);
   assign m_axi_rready = !writes || (m_axi_wready && w_left_q != '0);
   assign m_axi_bready = 1'b1;
-  assign m_axi_awsize = 3'd4;
+  assign m_axi_awsize = breach == NarrowWrite ? 3'd3 : 3'd4;
   assign m_axi_arburst = 2'b01;
   assign m_axi_awburst = 2'b01;
   assign m_axi_wstrb = '1;
@@ -186,12 +192,13 @@ module hao_engine #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {busy_q, done_q, fault_q, held_q} <= '0;
+      {busy_q, done_q, fault_q, held_q, aw_held_q} <= '0;
       {ar_addr_q, aw_addr_q, w_addr_q} <= '0;
       {ar_left_q, aw_left_q, w_left_q, r_left_q, b_left_q} <= '0;
       {reads_q, writes_q, w_beat_q, cycles_q} <= '0;
     end else begin
       held_q <= (m_axi_arvalid && !m_axi_arready) || (m_axi_wvalid && !m_axi_wready);
+      aw_held_q <= m_axi_awvalid && !m_axi_awready;
       reads_q <= reads_q + 8'(ar) - 8'(r && m_axi_rlast);
       writes_q <= writes_q + 8'(aw) - 8'(b);
       if (busy_q) cycles_q <= cycles_q + 32'd1;
