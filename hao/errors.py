@@ -205,6 +205,18 @@ class CostError(HaoError):
     exit_code = 28
 
 
+class ProofError(HaoError):
+    """A property of the RTL that does not hold, or a state that nothing reaches."""
+
+    exit_code = 29
+
+
+class ProofUndecided(ProofError):
+    """Properties that the prover could neither prove nor refute within its time limit."""
+
+    exit_code = 30
+
+
 def error_classes() -> tuple[type[HaoError], ...]:
     """Every class of the tree, the base first, in the order of their exit codes."""
     found: list[type[HaoError]] = [HaoError]

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
-from hao.errors import EngineMismatch, UsageError
+from hao.errors import ProofError, ProofUndecided, UsageError
 from hao.formal.prove import Proof, Status, prove
 from hao.formal.tasks import TASKS
 from hao.report.schema import write_text
@@ -23,6 +23,7 @@ class ProofRow(BaseModel):
     properties: tuple[str, ...]
     reached: tuple[str, ...]
     failed: tuple[str, ...]
+    cycles: int
     seconds: float
 
 
@@ -38,7 +39,7 @@ class ProofReport(BaseModel):
 def _row(proof: Proof) -> ProofRow:
     return ProofRow(
         name=proof.name, status=proof.status, method=proof.method.value, properties=proof.properties, reached=proof.reached,
-        failed=proof.failed, seconds=round(proof.seconds, 1),
+        failed=proof.failed, cycles=proof.cycles, seconds=round(proof.seconds, 1),
     )  # fmt: skip
 
 
@@ -47,7 +48,8 @@ def prove_all(only: str, json: Path | None, console: Console) -> int:
 
     Raises:
         UsageError: no proof has this name.
-        EngineMismatch: a property does not hold, or was not decided.
+        ProofError: a property does not hold.
+        ProofUndecided: none was refuted, but one was not decided in time.
         SynthesisError: Yosys refuses a source.
     """
     chosen = [task for task in TASKS if task.name.startswith(only)]
@@ -67,10 +69,15 @@ def prove_all(only: str, json: Path | None, console: Console) -> int:
     )
     if json is not None:
         write_text(json, report.model_dump_json(indent=1) + "\n")
-    wrong = [row for row in rows if row.status not in (Status.PROVEN, Status.BOUNDED)]
+    wrong = [row for row in rows if row.status is Status.FAILED]
     if wrong:
-        raise EngineMismatch(
-            f"{len(wrong)} of {len(rows)} proofs failed, first {wrong[0].name}: {wrong[0].status.value} {', '.join(wrong[0].failed)}",
-            "see accel/formal",
+        raise ProofError(
+            f"{len(wrong)} of {len(rows)} proofs failed, first {wrong[0].name}: {', '.join(wrong[0].failed)}", "see accel/formal"
+        )
+    undecided = [task for task, row in zip(chosen, rows, strict=True) if row.status is Status.UNDECIDED]
+    if undecided:
+        raise ProofUndecided(
+            f"{len(undecided)} of {len(rows)} proofs were not decided, first {undecided[0].name} within {undecided[0].seconds} s",
+            "nothing is known to be wrong: give the task in hao.formal.tasks more time or a bound",
         )
     return 0

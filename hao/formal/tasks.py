@@ -16,14 +16,15 @@ class Task:
     Attributes:
         checker: module of ``accel/formal``, which instantiates the module under proof and names every property.
         parameters: of the checker.
-        seconds: limit of the proof; beyond it the task is undecided, which is a failure.
+        seconds: limit of the proof, by the clock, beside those of the searches that it begins with; beyond it the task is undecided, which
+            is a failure.
         nightly: too long for continuous integration.
         bound: cycles after reset that are searched where no proof for all time was found; 0: a proof is wanted.
     """
 
     checker: str
     parameters: Mapping[str, int] = field(default_factory=lambda: NO_PARAMETERS)
-    seconds: int = 300
+    seconds: int = 120
     nightly: bool = False
     bound: int = 0
 
