@@ -1,6 +1,7 @@
 """Builds one RTL module with Verilator and runs a cocotb test module on it, from pytest or any script.
 
-Builds are kept in the cache folder under a digest of sources, parameters and tool versions: nothing unchanged is built twice.
+Builds are kept in the cache folder under a digest of sources, parameters and tool versions: nothing unchanged is built twice. Each holds
+copies of its sources, because what was built names them, and the folder that they came from may be gone when it is used again.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _sources(top: str, extra: Sequence[Path]) -> list[Path]:
 
 
 def _digest(top: str, sources: Sequence[Path], values: Mapping[str, object], package: Path, public: Sequence[str]) -> str:
-    text = hashlib.sha256(repr((top, sorted(values.items()), public, _BUILD_ARGUMENTS, tool_versions())).encode())
+    text = hashlib.sha256(repr(("copied", top, sorted(values.items()), public, _BUILD_ARGUMENTS, tool_versions())).encode())
     for path in (package, *sources):
         text.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return text.hexdigest()[:16]
@@ -84,6 +85,12 @@ def _reachable(top: str, sources: Sequence[Path]) -> list[Path]:
                 used.add(name)
                 waiting.append(name)
     return [by_name[name] for name in sorted(used)]
+
+
+def _copied(sources: Sequence[Path], folder: Path) -> list[Path]:
+    """``sources`` as they lie in ``folder`` afterwards; those that lie there already are left alone, with their times."""
+    folder.mkdir(exist_ok=True)
+    return [write_text(folder / path.name, path.read_text(encoding="utf-8")) for path in sources]
 
 
 def simulate(
@@ -122,10 +129,11 @@ def simulate(
     folder.mkdir(parents=True, exist_ok=True)
     rules = "\n".join(f'public_flat_rw -module "{top}" -var "{pattern}"' for pattern in ("rst_ni", *public))
     visible = write_text(folder / "visible.vlt", f"`verilator_config\n{rules}\n")
-    code = [path for path in needed if path.suffix != ".sv"]
     with _environment():
         runner = _runner()
         with _locked(folder):
+            package, *needed = _copied([package, *needed], folder / "sources")
+            code = [path for path in needed if path.suffix != ".sv"]
             _build(runner, top, [visible, package, *(path for path in needed if path.suffix == ".sv")], code, values, folder)
         return _test(runner, top, test_module, folder, seed, settings or {})
 

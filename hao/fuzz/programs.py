@@ -56,7 +56,8 @@ def draw_program(seed: int, index: int, configs: Mapping[str, EngineConfig], boa
     return ProgramCase(f"{seed}:p{index}", name, program, timing, fill)
 
 
-def _loadable(program: RandomProgram) -> Program:
+def loadable(program: RandomProgram) -> Program:
+    """``program`` as the driver takes it."""
     sizes = (len(program.input), program.output_bytes, program.scratch_bytes)
     return Program(program.image, program.program_offset, program.program_count, program.config.digest(), *sizes)
 
@@ -73,7 +74,7 @@ def _counted(program: RandomProgram, result: RtlResult) -> None:
 def _run(fleet: Fleet, engine: str, case: ProgramCase) -> tuple[_Left, int]:
     program = case.program
     if engine == "rtl":
-        result = fleet.rtl(case.config, case.timing).run(_loadable(program), program.input, clear=True)
+        result = fleet.rtl(case.config, case.timing).run(loadable(program), program.input, clear=True)
         _counted(program, result)
         return _Left(result.taps, result.output, result.scratch), result.cycles or 0
     kernel = fleet.csim(case.config, Arithmetic(engine.removeprefix("csim-")))

@@ -1,7 +1,7 @@
 """Judges faults of the RTL on one model of the whole engine that holds all of them (:mod:`hao.mutation.schemata`).
 
-Every fault runs random programs, networks and a soak with faults of its own on an engine, and is held against the reference value by
-value. Where all values are right, cycles and all other counters are held against the sound engine's.
+Every fault runs random programs, networks, frames that end before their time and a soak with faults of its own on an engine, and is held
+against the reference value by value. Where all values are right, cycles and all other counters are held against the sound engine's.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import numpy as np
 from hao.boards import load_board
 from hao.codegen.rtl import PACKAGE_FILE, render_package, rtl_sources
 from hao.compiler.compile import compile_graph
+from hao.compiler.random_program import random_program
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.errors import SimulationError
+from hao.fuzz.aborts import Quiet, abort_frames
 from hao.fuzz.case import Case, draw_case
 from hao.fuzz.engines import TIMEOUT_CYCLES, Fleet
 from hao.fuzz.outcome import Outcome
@@ -41,6 +43,8 @@ from hao.runtime.verilated import build_model, plan_model
 SMALL, LARGE = "8x8x1", "16x16x2"
 """The engine that judges all faults, and the one that judges what the other does not see: both ends of every parameter."""
 SEED, PROGRAMS, NETWORKS, FRAMES = 2026, 40, 60, 60
+ENDED, ENDS = 3, 10
+"""Programs whose frames are ended before their time, and how often each (`tests/rtl/test_aborted_frames.py`)."""
 LONGEST_CYCLES = 30_000
 """Of a trial."""
 _TIMEOUT_CYCLES, _CPU_SECONDS = 120_000, 90
@@ -127,6 +131,11 @@ def trials(config: str) -> list[Case | ProgramCase]:
     return drawn + [draw_case(SEED, index, [config], board) for index in range(NETWORKS)]
 
 
+def quiet_programs(config: str) -> list[Quiet]:
+    """Programs whose frames are ended before their time, always the same."""
+    return [Quiet.of(random_program(9100 + index, CI_CONFIGS[config], 16)) for index in range(ENDED)]
+
+
 class EngineJury:
     """Programs, networks and a soak with known ends, and what comes of a fault of the RTL.
 
@@ -152,8 +161,9 @@ class EngineJury:
             if outcome.verdict is End.EQUAL and outcome.cycles <= LONGEST_CYCLES:
                 self._trials.append((case, counters))
         self._fleet.timeout_cycles = _TIMEOUT_CYCLES
-        if not self._soaks():
-            raise SimulationError("the soak fails without any fault", "mend that first")
+        self._ended = quiet_programs(config)
+        if not (self._soaks() and self._recovers()):
+            raise SimulationError("the soak or a frame behind an end fails without any fault", "mend that first")
 
     def _soaks(self) -> bool:
         rng = np.random.default_rng(3)
@@ -163,6 +173,9 @@ class EngineJury:
             board.rng, board.memory_bytes, board.longest = rng, 1 << 22, 3000
             return soak(board, self._image, work, FRAMES, timeout_cycles=_TIMEOUT_CYCLES).passed
 
+    def _recovers(self) -> bool:
+        return abort_frames(self.library, self._ended, ENDS, 1, _TIMEOUT_CYCLES).passed
+
     def _seen_by(self) -> str:
         """Name of the trial that is wrong; ``~`` and its name where only counters differ."""
         other = ""
@@ -171,6 +184,8 @@ class EngineJury:
             if outcome.verdict is not End.EQUAL:
                 return case.name
             other = other or (f"~{case.name}" if counters != wanted else "")
+        if not self._recovers():
+            return "ended frames"
         return other if self._soaks() else "soak"
 
     def judge(self, number: int) -> tuple[Verdict, str]:

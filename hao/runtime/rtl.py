@@ -58,7 +58,8 @@ def plan_engine(config: EngineConfig, trace: Trace = Trace.NONE) -> BuildPlan:
     return plan_model({f"rtl/{name}": text for name, text in {**package, **sources}.items()}, config.parameters(), config.digest64(), trace)
 
 
-def _split_taps(raw: TapArray, start: int) -> tuple[TapTrace, npt.NDArray[np.int64]]:
+def split_taps(raw: TapArray, start: int) -> tuple[TapTrace, npt.NDArray[np.int64]]:
+    """Result words of a board, and the cycle of each counted from ``start``."""
     records = np.zeros(len(raw), TAP_DTYPE)
     for name, source in (("unit", "unit"), ("seq", "sequence"), ("p", "pixel"), ("data", "data")):
         records[name] = raw[source]
@@ -132,7 +133,7 @@ class RtlEngine:
                 seconds = time.perf_counter() - start
             if len(outputs) != 1:
                 raise SimulationError(f"{frames} runs of the same frame left {len(outputs)} different outputs", "state survives a frame")
-            trace, cycle = _split_taps(board.taps(), begin)
+            trace, cycle = split_taps(board.taps(), begin)
             counters = driver.counters()
             self._check_completed(counters, trace, taps)
             scratch = driver.read(BaseSelect.SCRATCH)[: image.scratch_bytes]

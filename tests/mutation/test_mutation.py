@@ -10,10 +10,11 @@ from hao.mutation.equivalent import reason_of
 from hao.mutation.mutant import Mutant, Verdict, interval, sample, text_digest
 from hao.mutation.python_faults import python_mutants
 from hao.mutation.python_runner import PythonJury, in_child
-from hao.mutation.rtl_runner import judge_by_proof
+from hao.mutation.rtl_runner import benches_of, judge_by_bench, judge_by_proof, proofs_of
 from hao.mutation.survey import SEED, Row, Table, counted, digest_of, files_of, sound_text
 from hao.mutation.verilog_faults import verilog_mutants
 
+BENCHES = tuple({repr(bench): bench for file in files_of("rtl") for bench in benches_of(Path(file).stem)}.values())
 TABLE = Path(__file__).resolve().parents[2] / "benchmarks" / "mutation.json"
 PYTHON = '''def f(a, b):
     """Says 1 + 1."""
@@ -82,6 +83,36 @@ def test_a_dropped_stall_is_seen() -> None:
     text = sound_text(file)
     drain = next(mutant for mutant in verilog_mutants(file, text) if mutant.before == " && !drain_i")
     assert judge_by_proof(drain, text)[0] is Verdict.KILLED
+
+
+def test_a_bench_sees_a_fault_and_nothing_else() -> None:
+    file = "accel/rtl/hao_fifo_pair.sv"
+    text = sound_text(file)
+    fault = next(
+        mutant
+        for mutant in verilog_mutants(file, text)
+        if mutant.kind == "condition" and "in_ready_o" in text.splitlines()[mutant.line - 1]
+    )
+    bench = benches_of("hao_fifo_pair")[0]
+    assert judge_by_bench(fault, text, bench)[0] is Verdict.KILLED
+    same = Mutant(file, fault.line, "none", fault.start, fault.end, fault.before, fault.before)
+    assert judge_by_bench(same, text, bench)[0] is Verdict.SURVIVED
+
+
+def test_modules_have_benches_or_proofs() -> None:
+    """Only what the whole engine alone can run has neither."""
+    modules = {Path(file).stem for file in files_of("rtl")}
+    without = {module for module in modules if not benches_of(module) and not proofs_of(module)}
+    assert without == {"hao_engine", "hao_frontend", "hao_ram", "hao_units"}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("bench", sorted({bench.top: bench for bench in BENCHES}), ids=str)
+def test_every_bench_passes_on_the_sound_rtl(bench: str) -> None:
+    """Or every fault would count as seen."""
+    file = "accel/rtl/hao_ram.sv"
+    for each in (each for each in BENCHES if each.top == bench):
+        assert judge_by_bench(Mutant(file, 1, "none", 0, 0, "", ""), sound_text(file), each)[0] is Verdict.SURVIVED
 
 
 def _table() -> Table:
