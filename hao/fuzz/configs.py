@@ -1,4 +1,4 @@
-"""Engines that a campaign draws from: continuous integration's, and four more with every parameter at an end or an odd value."""
+"""Engines that a campaign draws from: continuous integration's, and six more with every parameter at an end or an odd value."""
 
 from __future__ import annotations
 
@@ -26,5 +26,17 @@ ODD_CONFIGS: Mapping[str, EngineConfig] = {
 }  # fmt: skip
 """The other four shapes of the dense core, with memories of odd sizes and the smallest and largest queues, bursts and numbers of them."""
 
-FUZZ_CONFIGS: Mapping[str, EngineConfig] = {**CI_CONFIGS, **ODD_CONFIGS}
-"""By name, all eight shapes of the dense core."""
+END_CONFIGS: Mapping[str, EngineConfig] = {
+    "least": EngineConfig(
+        po=8, px=1, fm_words=256, win_depth=32, wb_words=256, pb_words=64, lm_entries=64, disp_entries=64, row_bytes=256, queue_depth=2,
+        max_burst=4, outstanding=1,
+    ),
+    "most": EngineConfig(
+        pi=8, dw_lanes=8, fm_words=65536, win_depth=4096, wb_words=65536, pb_words=4096, lm_entries=8192, disp_entries=65536,
+        row_bytes=4096, queue_depth=64, max_burst=256, outstanding=16,
+    ),
+}  # fmt: skip
+"""Every memory, queue and burst at the least and at the most that is legal, around shapes with the other number of depthwise lanes."""
+
+FUZZ_CONFIGS: Mapping[str, EngineConfig] = {**CI_CONFIGS, **ODD_CONFIGS, **END_CONFIGS}
+"""By name, all eight shapes of the dense core, two of them with eight and with sixteen depthwise lanes."""
