@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hao.errors import BoardError
+from hao.files import read_toml
 from hao.resources import shared
 
 CLOCK_TOLERANCE = 1e-3
@@ -156,9 +156,7 @@ def read_board(path: Path) -> Board:
         BoardError: the file is unreadable or malformed; every wrong field is named.
     """
     try:
-        return Board.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except RecursionError:
-        raise BoardError(f"board file {path} cannot be read: it is nested too deeply", "compare it with boards/ultra96v2.toml") from None
+        return Board.model_validate(read_toml(path))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise BoardError(f"board file {path} is malformed: {wrong}", "compare it with boards/ultra96v2.toml") from error

@@ -15,13 +15,13 @@ from hao.boards import load_board
 from hao.cli.bench import commit
 from hao.engine.config import CI_CONFIGS
 from hao.errors import EngineMismatch, UsageError
-from hao.fuzz.campaign import Campaign, Plan
+from hao.fuzz.campaign import Campaign, Listener, Plan
 from hao.fuzz.case import STALLS
 from hao.fuzz.configs import FUZZ_CONFIGS
 from hao.fuzz.engines import ENGINES, Fleet
 from hao.fuzz.outcome import Verdict
 from hao.fuzz.programs import ProgramCase, run_program
-from hao.fuzz.report import FuzzReport
+from hao.fuzz.report import FuzzReport, read_fuzz
 from hao.fuzz.reproducer import load_reproducer
 from hao.report.schema import write_text
 
@@ -44,6 +44,7 @@ class Options:
     replay: Path | None = None
     json: Path | None = None
     minutes: float = 0.0
+    resume: bool = False
 
 
 class _Line:
@@ -57,6 +58,7 @@ class _Line:
         self._console, self._start, self._told = console, time.monotonic(), time.monotonic()
         self._progress = Progress(*columns, console=console, transient=True)
         self._task = self._progress.add_task("building", total=None)
+        self._before = -1
 
     def __enter__(self) -> _Line:
         self._progress.start()
@@ -68,11 +70,11 @@ class _Line:
     def listen(self, what: str, done: int, total: int, failures: int) -> None:
         """See ``hao.fuzz.campaign.Listener``."""
         now = time.monotonic()
-        if what == "run" and done == 1:
+        if what == "run" and self._before < 0:
             self._progress.reset(self._task)
-            self._start = now
+            self._start, self._before = now, done - 1
         elif what == "run" and not self._console.is_terminal and now - self._told >= _EVERY_SECONDS:
-            self._told, left = now, (now - self._start) / done * (total - done) / 60
+            self._told, left = now, (now - self._start) / (done - self._before) * (total - done) / 60
             self._console.print(f"{done:,} of {total:,} cases, {failures} failed, {left:.0f} min left")
         text = "building engines" if what == "build" else f"running, {failures} failed"
         self._progress.update(self._task, description=text, completed=done, total=total)
@@ -90,8 +92,31 @@ def _plan(options: Options) -> Plan:
     return Plan(
         options.cases, options.seed, {name: FUZZ_CONFIGS[name] for name in options.configurations}, load_board(options.board),
         options.programs, options.first, options.engines, tuple(map(int, options.stalls)), options.folder, commit(),
-        60 * options.minutes or None,
+        60 * options.minutes or None, _before(options),
     )  # fmt: skip
+
+
+def _before(options: Options) -> FuzzReport | None:
+    """What an interrupted run had written."""
+    if not options.resume:
+        return None
+    if options.json is None:
+        raise UsageError("there is nothing to go on with", "give the report of the interrupted run: --json FILE")
+    return read_fuzz(options.json) if options.json.exists() else None
+
+
+class _Kept(Campaign):
+    """A campaign that writes down every minute how far it is."""
+
+    def __init__(self, plan: Plan, listen: Listener, path: Path | None) -> None:
+        super().__init__(plan, self._heard)
+        self._told, self._path, self._written = listen, path, time.monotonic()
+
+    def _heard(self, what: str, done: int, total: int, failures: int) -> None:
+        self._told(what, done, total, failures)
+        if what == "run" and self._path is not None and time.monotonic() - self._written >= _EVERY_SECONDS:
+            self._written = time.monotonic()
+            write_text(self._path, self.report().model_dump_json(indent=1) + "\n")
 
 
 def print_report(console: Console, report: FuzzReport) -> None:
@@ -134,7 +159,7 @@ def fuzz(options: Options, console: Console) -> int:
     if options.replay is not None:
         return _replay(options.replay, options.engines, console)
     with _Line(console) as line:
-        report = Campaign(_plan(options), line.listen).run()
+        report = _Kept(_plan(options), line.listen, options.json).run()
     if options.json is not None:
         write_text(options.json, report.model_dump_json(indent=1) + "\n")
     print_report(console, report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from hao.codegen.vitis_hls import plan_vitis_hls
 from hao.codegen.vivado import plan_vivado
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.errors import ConfigurationError, UsageError
+from hao.files import read_json
 
 TARGETS: dict[str, Callable[[EngineConfig, Board], ProjectPlan]] = {
     "vitis-hls": plan_vitis_hls,
@@ -38,12 +38,12 @@ def read_design(design: str) -> EngineConfig:
         known = ", ".join(CI_CONFIGS)
         raise ConfigurationError(f"there is no configuration {design!r}", f"configurations: {known}; or give the path of a .json file")
     try:
-        return EngineConfig.model_validate(json.loads(Path(design).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigurationError(f"design {design} cannot be read: {error}", 'write {"pi": 16, "po": 16, "px": 2}') from error
+        return EngineConfig.model_validate(read_json(Path(design)))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise ConfigurationError(f"design {design} is malformed: {wrong}", "its fields are those of EngineConfig") from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"design {design} cannot be read: {error}", 'write {"pi": 16, "po": 16, "px": 2}') from error
 
 
 def lacking(config: EngineConfig, board: Board) -> str:

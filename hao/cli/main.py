@@ -140,6 +140,7 @@ def fuzz(
     out: Annotated[Path, typer.Option(help="folder of the reproducers")] = Path("build/fuzz"),
     replay: Annotated[Path | None, typer.Option(help="run one reproducer instead")] = None,
     minutes: Annotated[float, typer.Option(help="begin no case after that long; 0: run them all", min=0)] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the run that --json is the report of")] = False,
     json: _Json = None,
 ) -> None:
     """Run random networks and programs on every engine, compare every value, shrink what fails."""
@@ -150,7 +151,8 @@ def fuzz(
     from hao.fuzz.engines import ENGINES
 
     chosen = (_names(configs) or tuple(CI_CONFIGS), _names(engines) or ENGINES, _names(stall))
-    raise typer.Exit(run_fuzz(Options(cases, programs, seed, first, *chosen, board, out, replay, json, minutes), make_console()))
+    options = Options(cases, programs, seed, first, *chosen, board, out, replay, json, minutes, resume)
+    raise typer.Exit(run_fuzz(options, make_console()))
 
 
 @app.command()

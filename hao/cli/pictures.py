@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hao.errors import DataError
+from hao.files import regular
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -44,7 +45,7 @@ def read_photo(path: Path) -> Pixels:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(regular(path)) as image:
             if image.width * image.height > _LARGEST_PIXELS:
                 raise DataError(f"{path} has {image.width} x {image.height} pixels", "give a picture of at most 100 megapixels")
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

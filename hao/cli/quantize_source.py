@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hao.errors import CheckpointError, DataError, ModelError, UsageError
+from hao.files import regular
 from hao.frontend.float_graph import FloatGraph
 from hao.frontend.torch_import import from_torch
 
@@ -101,7 +102,7 @@ def _load(network: nn.Module, path: Path) -> None:
     from safetensors.torch import load_file
 
     try:
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(load_file(regular(path)))
     except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         raise CheckpointError(f"weights {path} cannot be read: {error}", "give a safetensors file of the network's parameters") from error
 

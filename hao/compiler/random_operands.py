@@ -302,6 +302,8 @@ class Operands:
         out_h = (v["in_h"] - 1 - v["offset"]) // v["stride"] + 1
         v["y0"] = self._int(0, out_h - 1)
         v["y1"] = self._int(v["y0"] + 1, min(out_h, v["y0"] + 9))
+        if v["deform"]:
+            v["y1"] = min(v["y1"], v["y0"] + self.config.disp_entries // v["out_w"])
         first, last = dw_rows(Instruction(Opcode.DW, v))
         window = self._window(v["in_w"], first, last - first)
         scatter = self._scatter(v["y0"] * v["out_w"], 1 if mode is DwMode.SUM else (v["y1"] - v["y0"]) * v["out_w"], [])

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from hao.data.photos import Split
 from hao.data.scenes import GENERATOR_VERSION, render_crop, render_scene
 from hao.errors import DataError
+from hao.files import regular
 
 SHARD = 1000
 """Pictures a shard; shard k holds the indices from ``k * SHARD``."""
@@ -49,8 +51,9 @@ def _shard(folder: Path, stem: str, make: Callable[[], Annotated]) -> Annotated:
         for file, array in zip(files, arrays, strict=True):
             _write(file, array)
     try:
-        images, boxes, labels = (np.load(file, mmap_mode="r", allow_pickle=False) for file in files)
-    except (OSError, ValueError) as error:
+        images, boxes, labels = (np.load(regular(file), mmap_mode="r", allow_pickle=False) for file in files)
+    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
+        # numpy parses the header of a .npy file as Python, and lets through what the tokenizer says of a damaged one
         raise DataError(f"cached shard {stem} in {folder} cannot be read: {error}", hint=f"delete {folder} to render it again") from error
     return Annotated(images, np.array(boxes), np.array(labels))
 

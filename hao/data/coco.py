@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hao.data.sample import Sample, make_sample
 from hao.errors import DataError
+from hao.files import read_json
 
 _HINT = "an instances_*.json file of COCO is expected"
 
@@ -37,7 +37,7 @@ def read_coco(annotations: Path, images: Path) -> CocoSet:
         DataError: the file is missing or malformed, or refers to an unknown picture or category.
     """
     try:
-        content: dict[str, Any] = json.loads(annotations.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(annotations)
         categories = sorted((int(c["id"]), str(c["name"])) for c in content["categories"])
         files = {int(image["id"]): _plain(str(image["file_name"])) for image in content["images"]}
         rows: dict[int, list[tuple[float, float, float, float]]] = {key: [] for key in files}
@@ -52,7 +52,7 @@ def read_coco(annotations: Path, images: Path) -> CocoSet:
             crowd[key].append(bool(item.get("iscrowd", 0)))
     except KeyError as error:
         raise DataError(f"annotations {annotations}: no {error}", hint=_HINT) from error
-    except (OSError, UnicodeDecodeError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"annotations {annotations} cannot be read: {error}", hint=_HINT) from error
     return CocoSet(
         tuple(name for _, name in categories),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hao.errors import DataError
+from hao.files import regular
 
 PAD_COLOUR = (104, 114, 120)
 """The network's mean colour: padding enters it as zero."""
@@ -26,7 +27,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        with Image.open(regular(path)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(f"image {path} has {image.width} x {image.height} pixels", hint=f"at most {MOST_PIXELS} are read")
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))

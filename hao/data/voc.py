@@ -15,6 +15,7 @@ from hao.data.sample import Sample, make_sample
 from hao.data.scenes import GENERATOR_VERSION, Scene, render_scene
 from hao.data.shapes import CLASSES
 from hao.errors import DataError
+from hao.files import read_text
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -31,7 +32,7 @@ def read_voc(root: Path, split: str, classes: Sequence[str] = VOC_CLASSES) -> li
     """
     listing = root / "ImageSets" / "Main" / f"{split}.txt"
     try:
-        names = [line.split()[0] for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = [line.split()[0] for line in read_text(listing).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"image set {listing} cannot be read: {error}", hint="give the folder that holds ImageSets/Main") from error
     numbers = {name: number for number, name in enumerate(classes)}
@@ -40,8 +41,10 @@ def read_voc(root: Path, split: str, classes: Sequence[str] = VOC_CLASSES) -> li
 
 def _read_annotation(root: Path, name: str, numbers: dict[str, int]) -> Sample:
     path = root / "Annotations" / f"{name}.xml"
+    if Path(name).name != name:
+        raise DataError(f"the image set names {name!r}", hint="a plain name of a file in Annotations is expected")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         # Entities could expand without bound; annotations have no use for a document type.
         if "<!DOCTYPE" in text:
             raise DataError(f"annotation {path} declares a document type", hint="VOC annotations have none; remove it")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as safetensors_save
 
 from hao.engine.config import EngineConfig
@@ -23,6 +21,7 @@ from hao.engine.isa import INSTRUCTION_BYTES, ISA_VERSION, WORD_BYTES, BaseSelec
 from hao.engine.manifest import FORMAT_VERSION, Manifest
 from hao.engine.trace import TraceMap
 from hao.errors import ConfigurationMismatch, DataError, ImageFormatError
+from hao.files import parse_json, read_safetensors
 
 _TENSORS: dict[str, str] = {
     "dram": "uint8",
@@ -180,12 +179,10 @@ class ProgramImage:
 
 def _read(path: Path) -> tuple[Manifest, dict[str, npt.NDArray[np.generic]]]:
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata, tensors = read_safetensors(path)
     except FileNotFoundError:
         raise ImageFormatError(f"there is no program image {path}", "compile the network first") from None
-    except (SafetensorError, OSError) as error:
+    except (OSError, ValueError) as error:
         raise ImageFormatError(f"{path} is no program image, or truncated: {error}", _AGAIN) from None
     if "manifest" not in metadata:
         raise ImageFormatError(f"{path} is no program image: it has no manifest", "give the file that the compiler wrote")
@@ -198,8 +195,8 @@ def _read(path: Path) -> tuple[Manifest, dict[str, npt.NDArray[np.generic]]]:
 
 def _manifest(path: Path, text: str) -> Manifest:
     try:
-        version = json.loads(text).get("format_version")
-    except (ValueError, AttributeError, RecursionError):
+        version = parse_json(text).get("format_version")
+    except (ValueError, AttributeError):
         raise ImageFormatError(f"{path}: the manifest is unreadable", _AGAIN) from None
     if version != FORMAT_VERSION:
         raise ImageFormatError(f"{path} has format version {version}; this program reads {FORMAT_VERSION}", _AGAIN)

@@ -195,7 +195,7 @@ def _layer(total: Total, name: str, step: float, result: dict[str, Any]) -> ir.C
     gain = np.where(gain == 0, step, np.abs(gain))
     bias = np.floor(offset / gain + 0.5)
     multiplier, shift = dyadic(gain / step, name)
-    if np.abs(bias).max() >= 1 << 26:
+    if not np.abs(bias).max() < 1 << 26:  # a bias that is no number is refused as well
         raise Fault("a bias that the accumulator cannot hold")
     attributes = dict(total.attributes)
     bits = attributes.pop("weight_bits")

@@ -10,11 +10,12 @@ from pathlib import Path
 import hao
 from hao.boards import Board
 from hao.engine.config import EngineConfig
+from hao.errors import UsageError
 from hao.fuzz.case import STALLS, Case, draw_case
 from hao.fuzz.engines import ENGINES, Fleet
 from hao.fuzz.outcome import Outcome, Verdict
 from hao.fuzz.programs import ProgramCase, draw_program, run_program, shrink_program
-from hao.fuzz.report import Failure, FuzzReport, Tally
+from hao.fuzz.report import Draws, Failure, FuzzReport, Tally
 from hao.fuzz.reproducer import save_reproducer
 from hao.fuzz.shrink import shrink
 
@@ -33,6 +34,7 @@ class Plan:
         folder: where reproducers go; None: none are written, and nothing is shrunk.
         commit: of the source tree, for the report.
         seconds: wall time after which no further case is begun; None: all are run.
+        before: the report of an interrupted run of the same plan, which goes on behind its last case.
     """
 
     cases: int
@@ -46,6 +48,13 @@ class Plan:
     folder: Path | None = None
     commit: str = ""
     seconds: float | None = None
+    before: FuzzReport | None = None
+
+    @property
+    def draws(self) -> Draws:
+        """What decides the cases."""
+        total = self.cases + self.programs
+        return Draws(self.seed, self.first, tuple(self.engines), tuple(self.configs), tuple(self.stalls), total, self.programs)
 
 
 Listener = Callable[[str, int, int, int], None]
@@ -65,13 +74,18 @@ class Campaign:
     """Runs a plan.
 
     Raises:
-        UsageError: an unknown engine.
+        UsageError: an unknown engine, or ``before`` is of another plan or commit.
     """
 
     def __init__(self, plan: Plan, listen: Listener = _silent) -> None:
+        if plan.before is not None:
+            wrong = "commit" if plan.before.commit != plan.commit else plan.draws.differing(plan.before)
+            if wrong:
+                raise UsageError(f"the run to go on with had another {wrong}", "give the same options, or begin anew without --resume")
         self.plan, self._listen = plan, listen
         self.fleet = Fleet(plan.engines, plan.configs)
-        self.tally = Tally()
+        self.tally = Tally(plan.before)
+        self._start = time.perf_counter()
 
     def run(self) -> FuzzReport:
         """Build all engines, run all cases, and report.
@@ -84,16 +98,18 @@ class Campaign:
         for done, name in enumerate(plan.configs):
             self._listen("build", done, len(plan.configs), 0)
             self.fleet.build(name, draw_case(plan.seed, 0, [name], plan.board).timing)
-        start, total = time.perf_counter(), plan.cases + plan.programs
-        for index in range(total):
+        self._start, total = time.perf_counter(), plan.cases + plan.programs
+        for index in range(self.tally.cases, total):
             self._one(index)
             self._listen("run", index + 1, total, len(self.tally.failures))
-            if plan.seconds is not None and time.perf_counter() - start > plan.seconds:
+            if plan.seconds is not None and time.perf_counter() - self._start > plan.seconds:
                 break
-        seconds = time.perf_counter() - start
-        return self.tally.report(
-            version=hao.__version__, commit=plan.commit, seed=plan.seed, first=plan.first, engines=self.fleet.engines, seconds=seconds
-        )
+        return self.report()
+
+    def report(self) -> FuzzReport:
+        """What has run so far."""
+        seconds = time.perf_counter() - self._start
+        return self.tally.report(self.plan.draws, version=hao.__version__, commit=self.plan.commit, seconds=seconds)
 
     def _one(self, index: int) -> None:
         plan = self.plan

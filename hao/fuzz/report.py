@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hao.errors import DataError
+from hao.files import read_text
 from hao.fuzz.case import Case
 from hao.fuzz.outcome import Outcome, Verdict
 from hao.fuzz.programs import ProgramCase
@@ -34,7 +38,8 @@ class FuzzReport(_Frozen):
 
     ``cases`` = ``equal`` + ``refused`` + failures, networks and programs together. ``compared`` counts values held against the
     reference or the executor, over all engines. ``cpu_seconds`` is processor time by stage; ``reasons`` counts refusals of the compiler by
-    reason; ``spread`` counts cases (operators: nodes) by property, networks that were refused included.
+    reason; ``spread`` counts cases (operators: nodes) by property, networks that were refused included. ``planned`` cases are all when
+    it has ended; until then it says how far it is, and a campaign of the same draws goes on from there.
     """
 
     version: Literal[1] = 1
@@ -43,6 +48,10 @@ class FuzzReport(_Frozen):
     seed: int
     first: int
     engines: tuple[str, ...]
+    configurations: tuple[str, ...] = ()
+    stalls: tuple[int, ...] = ()
+    planned: int = Field(default=0, ge=0)
+    planned_programs: int = Field(default=0, ge=0)
     cases: int = Field(ge=0)
     programs: int = Field(ge=0)
     equal: int = Field(ge=0)
@@ -61,6 +70,38 @@ class FuzzReport(_Frozen):
         return self.compared > 0 and not self.failures
 
 
+def read_fuzz(path: Path) -> FuzzReport:
+    """Read a campaign's report.
+
+    Raises:
+        DataError: unreadable, or none.
+    """
+    try:
+        return FuzzReport.model_validate_json(read_text(path))
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError(f"{path} is no report of hao fuzz: {where}", "give one that hao fuzz --json wrote") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}", "give one that hao fuzz --json wrote") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What decides the cases of a campaign, and how many there are; fields of :class:`FuzzReport` with the same names."""
+
+    seed: int
+    first: int
+    engines: tuple[str, ...]
+    configurations: tuple[str, ...]
+    stalls: tuple[int, ...]
+    planned: int
+    planned_programs: int
+
+    def differing(self, report: FuzzReport) -> str:
+        """The first field in which a report is of other cases; empty where it is of these."""
+        return next((each.name for each in fields(self) if getattr(report, each.name) != getattr(self, each.name)), "")
+
+
 def _bin(value: int, edges: tuple[int, ...]) -> str:
     low = 1
     for edge in edges:
@@ -74,15 +115,29 @@ _SIDES, _CHANNELS, _NODES = (1, 2, 4, 8, 16, 24), (1, 2, 7, 8, 15, 16, 31, 48), 
 
 
 class Tally:
-    """Counts outcomes as they come."""
+    """Counts outcomes as they come.
 
-    def __init__(self) -> None:
+    Args:
+        before: a report of the first cases, counted on.
+    """
+
+    def __init__(self, before: FuzzReport | None = None) -> None:
         self.verdicts: Counter[Verdict] = Counter()
         self.reasons: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.spread: dict[str, Counter[str]] = {}
         self.failures: list[Failure] = []
         self.compared = self.cycles = self.programs = 0
+        self.wall = 0.0
+        if before is not None:
+            failed = len(before.failures)
+            self.verdicts.update({Verdict.EQUAL: before.equal, Verdict.REFUSED: before.refused, Verdict.FAILED: failed})
+            self.reasons.update(before.reasons)
+            self.seconds.update(before.cpu_seconds)
+            self.spread = {what: Counter(counts) for what, counts in before.spread.items()}
+            self.failures += before.failures
+            self.compared, self.cycles, self.programs = before.compared, before.cycles, before.programs
+            self.wall = before.seconds
 
     @property
     def cases(self) -> int:
@@ -126,12 +181,14 @@ class Tally:
             if isinstance(node, Conv):
                 self._count("kernel", [f"{node.weight.shape[2]}x{node.weight.shape[2]} stride {node.stride}"])
 
-    def report(self, *, version: str, commit: str, seed: int, first: int, engines: tuple[str, ...], seconds: float) -> FuzzReport:
-        """Everything so far."""
+    def report(self, draws: Draws, *, version: str, commit: str, seconds: float) -> FuzzReport:
+        """Everything so far; ``seconds`` of wall time beside those of the report before."""
         return FuzzReport(
-            hao_version=version, commit=commit, seed=seed, first=first, engines=engines, cases=self.cases, programs=self.programs,
-            equal=self.verdicts[Verdict.EQUAL], refused=self.verdicts[Verdict.REFUSED], compared=self.compared, cycles=self.cycles,
-            seconds=seconds, cpu_seconds={name: round(value, 3) for name, value in self.seconds.items()},
+            hao_version=version, commit=commit, seed=draws.seed, first=draws.first, engines=draws.engines,
+            configurations=draws.configurations, stalls=draws.stalls, planned=draws.planned, planned_programs=draws.planned_programs,
+            cases=self.cases, programs=self.programs, equal=self.verdicts[Verdict.EQUAL], refused=self.verdicts[Verdict.REFUSED],
+            compared=self.compared, cycles=self.cycles, seconds=self.wall + seconds,
+            cpu_seconds={name: round(value, 3) for name, value in self.seconds.items()},
             reasons=dict(self.reasons.most_common()), spread={name: dict(sorted(each.items())) for name, each in self.spread.items()},
             failures=tuple(self.failures),
         )  # fmt: skip

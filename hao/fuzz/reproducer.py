@@ -21,6 +21,7 @@ from hao.engine.config import EngineConfig
 from hao.engine.encode import decode_program
 from hao.engine.isa import INSTRUCTION_BYTES
 from hao.errors import DataError
+from hao.files import read_file
 from hao.fuzz.case import Case, image_shape
 from hao.fuzz.programs import ProgramCase
 from hao.ir.serialize import load_graph, save_graph
@@ -131,7 +132,7 @@ def load_reproducer(path: Path) -> tuple[Case | ProgramCase, EngineConfig]:
         CheckpointError, ImageFormatError: its network or program is damaged.
     """
     try:
-        content = Reproducer.model_validate_json(path.read_bytes())
+        content = Reproducer.model_validate_json(read_file(path))
         timing = DramTiming(**{field.name: _number(content.timing[field.name]) for field in dataclasses.fields(DramTiming)})  # type: ignore[arg-type]
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", "give a file that hao fuzz wrote") from error

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from hao.errors import CheckpointError, HaoError
+from hao.files import parse_json, read_safetensors
 from hao.ir import graph as ir
 from hao.ir.check import check
 from hao.ir.graph import Conv, DeformConv, Graph, IntArray, Node, Requant
@@ -79,10 +79,8 @@ def load_graph(path: str | os.PathLike[str]) -> Graph:
     """
     source = Path(path)
     try:
-        with safe_open(source, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+        metadata, arrays = read_safetensors(source)
+    except (OSError, ValueError) as error:
         detail = getattr(error, "strerror", None) or str(error)
         raise CheckpointError(f"{source} cannot be read as an integer network: {detail}", "is the file complete?") from error
     structure = _parse(source, metadata)
@@ -159,8 +157,8 @@ def _parse(source: Path, metadata: dict[str, str]) -> dict[str, Any]:
     if "hao" not in metadata:
         raise CheckpointError(f"{source} is a safetensors file, but no integer network of HAO's", "give a file that `hao` exported")
     try:
-        structure = json.loads(metadata["hao"])
-    except (ValueError, RecursionError) as error:
+        structure = parse_json(metadata["hao"])
+    except ValueError as error:
         raise CheckpointError(f"{source} is damaged: {error}", "copy or generate it again") from error
     version = structure.get("format") if isinstance(structure, dict) else None
     if version != FORMAT_VERSION:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hao.errors import CheckpointError, EngineMismatch, TrainingError, UsageError
+from hao.files import regular
 from hao.frontend.torch_import import from_torch
 from hao.ir.graph import Graph
 from hao.ir.reference import execute
@@ -113,7 +114,7 @@ def _save(path: Path, net: Supernet, optimizer: torch.optim.Optimizer, epoch: in
 def _restore(path: Path, net: Supernet, optimizer: torch.optim.Optimizer | None, key: str) -> int:
     hint = f"delete {path} to train it again"
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             about = file.metadata() or {}
             content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         epoch = int(about["epoch"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hao.errors import CheckpointError
+from hao.files import parse_json, read_text
 
 
 class Ledger:
@@ -25,9 +26,9 @@ class Ledger:
         self._path = path
         self.rows: dict[str, dict[str, Any]] = {}
         try:
-            lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else [""]
+            lines = read_text(path).split("\n") if path.exists() else [""]
             for line in lines[:-1]:
-                row = json.loads(line)
+                row = parse_json(line)
                 self.rows[row.pop("key")] = row
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise CheckpointError(f"{path} is damaged: {error}", "delete it, or search in another folder") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hao.errors import CheckpointError, SearchError
+from hao.files import read_json
 from hao.models.searchable import members
 from hao.nas.corpus import Corpus
 from hao.nas.exact import EXACT, Proof, prove
@@ -91,8 +92,8 @@ def claim(folder: Path, about: dict[str, Any]) -> str:
     path, text = folder / "search.json", json.dumps(about, indent=1, sort_keys=True) + "\n"
     if path.exists():
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            before = dict(read_json(path))
+        except (OSError, ValueError, TypeError) as error:
             raise CheckpointError(f"{path} cannot be read: {error}", "delete the folder, or give another --out") from error
         wrong = [name for name in about if before.get(name) != about[name]]
         if wrong:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
+from hao.files import regular
 from hao.quant.hessian import Samples
 
 _EVERY_SECONDS = 5.0
@@ -41,7 +42,7 @@ class SampleState:
     def load(self) -> dict[str, Samples]:
         """What an earlier run left."""
         try:
-            found: dict[str, npt.NDArray[np.float64]] = load_file(self.path)
+            found: dict[str, npt.NDArray[np.float64]] = load_file(regular(self.path))
         except (OSError, SafetensorError, ValueError):
             return {}
         return found

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hao.errors import DataError
+from hao.files import read_text
 
 REPORT_VERSION: Literal[1] = 1
 
@@ -144,7 +145,7 @@ def read_report(path: Path) -> Report:
         DataError: the file is unreadable or not a report of this version.
     """
     try:
-        return Report.model_validate_json(path.read_text(encoding="utf-8"))
+        return Report.model_validate_json(read_text(path))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}", "run hao run first") from error
     except ValidationError as error:

@@ -17,6 +17,7 @@ import typer
 
 from hao.boards import load_board
 from hao.errors import DataError, ModelError
+from hao.files import read_text
 from hao.models.searchable import parse
 from hao.search.hardware import Hardware
 
@@ -42,7 +43,7 @@ def read_costed(path: Path = COSTED) -> list[Costed]:
         DataError: unreadable, a column missing, or a line that is no row.
     """
     try:
-        lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        lines = list(csv.DictReader(io.StringIO(read_text(path))))
         return [Costed(parse(r["name"]).name, r["board"], float(r["cycles"]), r["engine"], float(r["seconds"])) for r in lines]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError, ModelError) as error:
         raise DataError(f"{path} is no table of solved members: {error}", "write it again: python -m hao.search.costed") from error

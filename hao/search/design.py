@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hao.engine.config import EngineConfig
 from hao.errors import SearchError
+from hao.files import read_text
 
 Order = Literal["graph", "busy", "spilled", "compiler"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class MappedSegment(_Frozen):
@@ -54,9 +55,9 @@ class Design(_Frozen):
     configuration: EngineConfig
     order: Order
     segments: tuple[MappedSegment, ...] = Field(min_length=1)
-    widths: dict[str, int]
+    widths: dict[str, Annotated[int, Field(ge=2, le=8)]]
     cycles: Figure
-    area: dict[str, Figure]
+    area: dict[Literal["lut", "ff", "bram36", "dsp"], Figure]
     damage: float = Field(ge=0)
 
 
@@ -68,7 +69,7 @@ def read_design(path: Path) -> Design:
     """
     hint = "write one: hao search NETWORK --design FILE"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise SearchError(f"the design {path} cannot be read: {error}", hint) from error
     try:

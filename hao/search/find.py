@@ -145,7 +145,7 @@ def find(
         best = polish(graph, board, design, _engines(space, outcome.answer))
         tell("images", 1, 1)
         design, compilation = best.design, best.compilation
-        modelled = {name: figure.value for name, figure in design.area.items()}
+        modelled: dict[str, float] = {name: figure.value for name, figure in design.area.items()}
         checked = verify(compilation, graph, board, names[2], modelled, design.widths, perturbations)
         return Found(space, outcome, design, compilation, checked, margin, *hand_made, None, spent, best.trials)
     raise SearchError("no mapping that was found fits the feature memory in one piece", "give --orders spilled, or a larger board")

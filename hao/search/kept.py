@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import hao
+from hao.files import read_json
 from hao.ir.graph import Graph
 from hao.ir.serialize import network_digest
 from hao.resources import cache_folder
@@ -39,6 +40,9 @@ def code_digest(packages: tuple[str, ...] = _PACKAGES) -> str:
 def _choice(
     start: int, stop: int, cycles: int, words: int, room: int, ring: int, bits: list[list[int]], label: str, stripes: int
 ) -> Choice:  # fmt: skip
+    numbers = (start, stop, cycles, words, room, ring, stripes, *(each for pair in bits for each in pair))
+    if not all(type(each) is int and each >= 0 for each in numbers) or type(label) is not str:
+        raise ValueError("a row of another kind")
     return Choice(start, stop, cycles, words, room, ring, tuple((layer, width) for layer, width in bits), label, stripes)
 
 
@@ -70,7 +74,7 @@ class Kept:
         """The table of ``key``, any JSON value; None if there is none, or only a damaged one."""
         path = self._path(key)
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
+            rows = read_json(path)
             table = tuple(_choice(*row) for row in rows)
         except (OSError, ValueError, TypeError):
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from hao.compiler.ops import DenseOp, IntArray
 from hao.errors import SearchError
+from hao.files import read_json
 
 STORED = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 8: 8}
 """Width at which the engine stores weights of each width."""
@@ -45,11 +45,11 @@ def read_table(path: Path) -> dict[str, dict[int, float]]:
     """
     hint = 'give the JSON of hao quantize --method hawq3, or {"layers": {name: {"4": value, "8": value}}}'
     try:
-        layers = json.loads(path.read_text(encoding="utf-8"))["layers"]
+        layers = read_json(path)["layers"]
         if isinstance(layers, list):
             layers = {row["name"]: row["sensitivity"] for row in layers}
         table = {str(name): {int(width): float(value) for width, value in row.items()} for name, row in layers.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise SearchError(f"{path} is no table of perturbations: {error}", hint) from error
     for name, row in table.items():
         wrong = [width for width, value in row.items() if width not in STORED or not (np.isfinite(value) and value >= 0)]

@@ -21,6 +21,7 @@ from typing import Annotated
 import typer
 
 from hao.errors import DataError, ModelError
+from hao.files import read_text
 from hao.models.searchable import Architecture, Searchable, macs_of, members, parameters_of, parse
 
 TRAINED = 898
@@ -90,7 +91,7 @@ def read_rows(path: Path) -> list[Row]:
     """
     hint = "write it again: python -m hao.search.tabular FILE"
     try:
-        lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        lines = list(csv.DictReader(io.StringIO(read_text(path))))
         rows = [
             Row(
                 parse(line["name"]).name, int(line["seed"]), float(line["accuracy"]), float(line["unquantized"]),

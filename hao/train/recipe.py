@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hao.errors import TrainingError
+from hao.files import read_text
 from hao.models.codenet import Operator
 
 
@@ -80,9 +81,9 @@ def read_recipe(path: Path) -> Recipe:
         TrainingError: the file cannot be read or is no recipe; the first fault is named.
     """
     try:
-        return Recipe.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"recipe {path} cannot be read: {error.strerror}") from error
+        return Recipe.model_validate_json(read_text(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"recipe {path} cannot be read: {getattr(error, 'strerror', error)}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

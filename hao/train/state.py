@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hao.data.scenes import GENERATOR_VERSION
 from hao.data.shapes import CLASSES
 from hao.errors import CheckpointError
+from hao.files import parse_json, regular
 from hao.models.codenet import IMAGE_MEAN, IMAGE_STD, CoDeNet
 from hao.train.recipe import Phase, Recipe
 from hao.train.targets import Targets
@@ -151,6 +152,12 @@ class Run:
             CheckpointError: damaged, of another format, or of another network.
         """
         tensors, header = read_checkpoint(path)
+        try:
+            self._restore(path, tensors, header)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise CheckpointError(f"checkpoint {path} is not whole: {error!r}", hint="begin from an older one") from error
+
+    def _restore(self, path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
         self.progress = Progress(**header["progress"])
         if self.progress.phase < len(self.recipe.phases):
             self.optimizer = self._optimizer(self.phase)
@@ -190,7 +197,10 @@ def _facts() -> dict[str, Any]:
 def origin_of(path: Path) -> list[dict[str, Any]]:
     """What `Run.origin` is for a run that begins with the weights of ``path``."""
     _, header = read_checkpoint(path)
-    return [{"recipe": header["recipe"], "progress": header["progress"]}, *header.get("origin", [])]
+    try:
+        return [{"recipe": header["recipe"], "progress": header["progress"]}, *map(dict, header.get("origin", []))]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {path} does not say how it was trained", hint="give one that training wrote") from error
 
 
 def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
@@ -208,14 +218,14 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         CheckpointError: missing, damaged or of another format.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error}", hint="give a .safetensors file written by training") from error
     try:
-        header: dict[str, Any] = json.loads(metadata["hao"])
-    except (KeyError, json.JSONDecodeError) as error:
+        header: dict[str, Any] = dict(parse_json(metadata["hao"]))
+    except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"checkpoint {path} was not written by HAO", hint="its header has no description") from error
     if header.get("format") != FORMAT:
         raise CheckpointError(f"checkpoint {path} has format {header.get('format')!r}, not {FORMAT!r}", hint="export it again")

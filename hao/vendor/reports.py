@@ -10,8 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from hao.errors import VendorToolError
+from hao.files import read_file
 
 UTILIZATION, TIMING, POWER = "utilization.rpt", "timing.rpt", "power.rpt"
+_MOST = 1e9
 _FLAT = {"lut": r"(?:CLB|Slice) LUTs\*?", "ff": r"(?:CLB|Slice) Registers", "bram36": r"Block RAM Tile", "uram": r"URAM", "dsp": r"DSPs"}
 
 
@@ -45,7 +47,7 @@ class Implementation(BaseModel):
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_file(path).decode("utf-8", errors="replace")
     except OSError as error:
         raise VendorToolError(f"there is no report {path}: {error.strerror}", "hao bitstream writes it; was the build finished?") from error
 
@@ -55,7 +57,10 @@ def _cells(line: str) -> list[str]:
 
 
 def _number(text: str) -> float:
-    return float(text.replace(",", "").lstrip("<"))
+    value = float(text.replace(",", "").lstrip("<"))
+    if not abs(value) <= _MOST:
+        raise ValueError(f"{text!r} is no figure")
+    return value
 
 
 def _hierarchical(lines: Sequence[str]) -> dict[str, float] | None:
@@ -96,7 +101,7 @@ def _slacks(text: str) -> tuple[float | None, float | None, float | None]:
     values = dict(zip(names, row, strict=False))
 
     def of(name: str) -> float | None:
-        return None if values.get(name, "NA") in ("NA", "inf") else float(values[name])
+        return None if values.get(name, "NA") in ("NA", "inf") else _number(values[name])
 
     return of("WNS(ns)"), of("WHS(ns)"), of("WPWS(ns)")
 
@@ -108,7 +113,7 @@ def _power(text: str) -> dict[str, float]:
     for key, name in names.items():
         match = re.search(rf"\|\s*{re.escape(name)}\s*\|\s*([\d.]+)", text)
         if match is not None:
-            found[key] = float(match.group(1))
+            found[key] = _number(match.group(1))
     return found
 
 
@@ -124,13 +129,16 @@ def read_reports(folder: Path) -> Implementation:
     place = folder / "output" if (folder / "output").is_dir() else folder
     text = _read(place / UTILIZATION)
     lines = text.splitlines()
-    used = _hierarchical(lines) or _flat(lines)
+    tool = re.search(r"Tool Version\s*:\s*(Vivado v[\w.]+)", text)
+    try:
+        used = _hierarchical(lines) or _flat(lines)
+        setup, hold, pulse = _slacks(_read(place / TIMING)) if (place / TIMING).is_file() else (None, None, None)
+        power = _power(_read(place / POWER)) if (place / POWER).is_file() else {}
+    except ValueError as error:
+        raise VendorToolError(f"a report in {place} is damaged: {error}", "run the build again") from error
     if used is None:
         message = f"{place / UTILIZATION} is no utilization report that this version reads"
         raise VendorToolError(message, "please report it with the tool's version")
-    tool = re.search(r"Tool Version\s*:\s*(Vivado v[\w.]+)", text)
-    setup, hold, pulse = _slacks(_read(place / TIMING)) if (place / TIMING).is_file() else (None, None, None)
-    power = _power(_read(place / POWER)) if (place / POWER).is_file() else {}
     return Implementation(
         tool=tool.group(1) if tool else "",
         lut=int(used["lut"]),

@@ -13,7 +13,7 @@ from hao.boards import load_board
 from hao.cli.main import invoke
 from hao.compiler import content
 from hao.engine.config import CI_CONFIGS
-from hao.errors import DataError
+from hao.errors import DataError, UsageError
 from hao.fuzz.campaign import Campaign, Plan
 from hao.fuzz.case import Case, draw_case
 from hao.fuzz.engines import ENGINES, Fleet
@@ -46,6 +46,22 @@ def test_fixed_budget_on_every_engine() -> None:
     assert set(report.spread["configuration"]) == set(CI_CONFIGS)
     assert min(report.spread["operator"].values()) >= 10
     assert set(report.spread["weight bits"]) == set("2345678")
+
+
+def test_an_interrupted_run_goes_on() -> None:
+    """Twenty cases in two runs are the twenty of one, in every count."""
+    whole = plan(16, programs=4, engines=("executor",), seed=8)
+    at_once = Campaign(whole).run()
+    report = Campaign(replace(whole, seconds=0)).run()
+    assert (report.cases, report.planned, report.planned_programs) == (1, 20, 4)
+    report = Campaign(replace(whole, seconds=1e-9, before=report)).run()
+    assert report.cases == 2
+    report = Campaign(replace(whole, before=report)).run()
+    times = {"seconds": 0.0, "cpu_seconds": {}}
+    assert report.model_copy(update=times) == at_once.model_copy(update=times) and report.cases == 20
+    for other in (replace(whole, seed=9), replace(whole, cases=17), replace(whole, stalls=(0,)), replace(whole, commit="x")):
+        with pytest.raises(UsageError, match="another"):
+            Campaign(replace(other, before=report))
 
 
 @pytest.mark.nightly
@@ -148,6 +164,11 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in (["--cases", "0"], ["--engines", "silicon"], ["--configs", "1x1x1"], ["--stall", "999"], ["--stall", "x"]):
         assert invoke(["fuzz", *options, *wrong]) == 2, wrong
     assert invoke(["fuzz", "--replay", str(tmp_path / "absent.json")]) == 4
+    assert invoke(["fuzz", "--cases", "6", "--programs", "2", "--seed", "3", *options, "--resume"]) == 0
+    assert FuzzReport.model_validate_json(report.read_text()).cases == 8
+    assert invoke(["fuzz", "--cases", "6", "--programs", "2", "--seed", "4", *options, "--resume"]) == 2
+    report.write_text("{}")
+    assert invoke(["fuzz", "--cases", "6", "--programs", "2", "--seed", "3", *options, "--resume"]) == 4
 
 
 def test_engines_are_known() -> None:
