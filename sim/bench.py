@@ -102,6 +102,7 @@ def simulate(
     public: Sequence[str] = ("*_i", "*_o"),
     seed: int = 1,
     settings: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> int:
     """Run every cocotb test of ``test_module`` (a file of ``sim/units``) on module ``top`` and return how many ran.
 
@@ -113,6 +114,7 @@ def simulate(
         public: patterns of the signals of ``top`` that the test may touch.
         seed: seed of the test's random choices (cocotb's ``RANDOM_SEED``).
         settings: environment variables for the test.
+        files: texts by name that lie in the folder in which the simulation runs.
 
     Raises:
         SimulationError: a test failed, or none ran; the message names the log.
@@ -135,7 +137,10 @@ def simulate(
             package, *needed = _copied([package, *needed], folder / "sources")
             code = [path for path in needed if path.suffix != ".sv"]
             _build(runner, top, [visible, package, *(path for path in needed if path.suffix == ".sv")], code, values, folder)
-        return _test(runner, top, test_module, folder, seed, settings or {})
+        work = Path(tempfile.mkdtemp(prefix="run-", dir=folder))  # stays after a failure, so that its log can be read
+        for name, text in (files or {}).items():
+            write_text(work / name, text)
+        return _test(runner, top, test_module, work, seed, settings or {})
 
 
 def _build(runner: Any, top: str, sources: Sequence[Path], code: Sequence[Path], values: Mapping[str, object], folder: Path) -> None:
@@ -149,10 +154,9 @@ def _build(runner: Any, top: str, sources: Sequence[Path], code: Sequence[Path],
         raise BuildError(f"building {top} failed: {lines[0] if lines else error}", f"the log is {log}") from error
 
 
-def _test(runner: Any, top: str, test_module: str, folder: Path, seed: int, settings: Mapping[str, str]) -> int:
+def _test(runner: Any, top: str, test_module: str, work: Path, seed: int, settings: Mapping[str, str]) -> int:
     from cocotb_tools.check_results import get_results
 
-    work = Path(tempfile.mkdtemp(prefix="run-", dir=folder))  # stays after a failure, so that its log can be read
     log = work / "sim.log"
     # the runner hands sys.path on to the simulator's interpreter
     sys.path.insert(0, str(BENCHES))
@@ -160,7 +164,7 @@ def _test(runner: Any, top: str, test_module: str, folder: Path, seed: int, sett
         results = runner.test(
             test_module=test_module,
             hdl_toplevel=top,
-            build_dir=folder,
+            build_dir=work.parent,
             test_dir=work,
             seed=seed,
             extra_env={"COCOTB_ANSI_OUTPUT": "0", **settings},

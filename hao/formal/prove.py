@@ -38,7 +38,7 @@ _START_SECONDS = 120  # to read the sources, and to translate Yosys itself when 
 _WALL = 5  # a loaded machine may take so many times longer
 _LABEL = re.compile(r"^\s*(\w+):\s*assert\b", re.MULTILINE)
 # gates that Yosys hands to ABC, so that ABC runs at all; its script then reads the real problem from a file
-_DUMMY = "module dummy(input a, input b, output y); $_AND_ g(.A(a), .B(b), .Y(y)); endmodule\n"
+DUMMY = "module dummy(input a, input b, output y); $_AND_ g(.A(a), .B(b), .Y(y)); endmodule\n"
 _LOWER = """hierarchy -check -top {top}
 prep -top {top} -flatten
 chformal -lower
@@ -147,8 +147,8 @@ def _files(task: Task, changed: Mapping[str, str]) -> dict[str, str]:
     return {name: sources.files[name] for name in (package, *sorted(sources.modules[module] for module in used))}
 
 
-def _yosys(folder: Path, script: str, seconds: int) -> bool:
-    """Run a script; False when it took more processor time than it may (the process is gone then).
+def run_yosys(folder: Path, script: str, seconds: int) -> bool:
+    """Run a script of Yosys in ``folder``; False when it took more processor time than it may (the process is gone then).
 
     Raises:
         SynthesisError: Yosys refuses the sources.
@@ -204,7 +204,7 @@ class _Problem:
         self.folder = folder
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
-        (folder / "dummy.v").write_text(_DUMMY, encoding="utf-8")
+        (folder / "dummy.v").write_text(DUMMY, encoding="utf-8")
         parameters = " ".join(f"-G {key}={value}" for key, value in task.parameters.items())
         read = f"read_slang --threads 1 {' '.join(files)} --top {task.checker} {parameters}\n"
         self._lower = read + _LOWER.format(top=task.checker)
@@ -216,7 +216,7 @@ class _Problem:
             script += _SOLVE.format(name=name, dropped=question.dropped)
             (self.folder / f"{name}.abc").write_text(_ABC.format(name=name, engine=question.engine), encoding="utf-8")
             (self.folder / f"{name}.status").unlink(missing_ok=True)
-        _yosys(self.folder, script, _START_SECONDS + sum(question.seconds for question in questions.values()))
+        run_yosys(self.folder, script, _START_SECONDS + sum(question.seconds for question in questions.values()))
         return {name: self._answer(name) for name in questions}
 
     def _answer(self, name: str) -> _Answer:

@@ -1,7 +1,10 @@
-"""Survivors that are no faults: the changed program computes the same, for a reason that is written down here."""
+"""Survivors that are no faults: the changed program computes the same, for a reason that is written down here or, of the RTL, proven."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from hao.formal.equality import proven_equal_everywhere
 from hao.mutation.mutant import Mutant
 
 # file, the changed line as it becomes (stripped), and why
@@ -32,3 +35,9 @@ def reason_of(mutant: Mutant, text: str) -> str:
     """Why the fault changes nothing; empty where it is a fault."""
     line = changed_line(mutant, text)
     return next((why for file, part, why in _REASONS if file == mutant.file and part in line), "")
+
+
+def proven_reason(mutant: Mutant, text: str) -> str:
+    """Of a fault of the RTL: the modules that are proven to be the same with it for all inputs; empty where that was not proven."""
+    where = proven_equal_everywhere(Path(mutant.file).stem, mutant.apply(text))
+    return f"proven equal: {where}" if where else ""

@@ -11,8 +11,9 @@ from hao.engine.config import CI_CONFIGS
 from hao.errors import SimulationError, SynthesisError
 from hao.formal.prove import Status, prove
 from hao.formal.tasks import TASKS, Task
-from hao.mutation.engine_jury import LARGE, SMALL, EngineJury
+from hao.mutation.engine_jury import LARGE, SMALL, EngineJury, Faulty
 from hao.mutation.mutant import Mutant, Verdict
+from hao.mutation.schemata import CHOICE_FILE
 from hao.resources import cache_folder, shared
 
 
@@ -126,23 +127,25 @@ def judge_by_proof(mutant: Mutant, text: str) -> tuple[Verdict, str]:
     return Verdict.SURVIVED, ""
 
 
-def judge_by_bench(mutant: Mutant, text: str, bench: Bench) -> tuple[Verdict, str]:
-    """What came of a fault in a module with a bench, and what saw it.
+def judge_by_bench(number: int, faulty: Faulty, bench: Bench) -> tuple[Verdict, str]:
+    """What came of fault ``number`` of ``faulty`` in a bench, and its name; the bench is built once for all faults. 0 is no fault.
 
     Raises:
-        BuildError: the faulty source does not build, which a fault that one model can hold does.
+        BuildError: the RTL with all faults does not build.
         MissingTool: a tool is absent.
     """
     from sim.bench import BENCHES, simulate
 
-    with tempfile.TemporaryDirectory(prefix="mutant-", dir=cache_folder()) as folder:
-        faulty = Path(folder) / Path(mutant.file).name
-        faulty.write_text(mutant.apply(text), encoding="utf-8")
-        sources = [faulty, *(BENCHES / name for name in bench.sources)]
-        public, seed = ("*_i", "*_o", "m_axi_*", "s_axil_*"), bench.seed
+    with tempfile.TemporaryDirectory(prefix="faults-", dir=cache_folder()) as folder:
+        sources = [Path(folder) / name for name in faulty.sources]
+        for path in sources:
+            path.write_bytes(faulty.sources[path.name])
+        sources += [BENCHES / name for name in bench.sources]
+        public, files = ("*_i", "*_o", "m_axi_*", "s_axil_*"), {CHOICE_FILE: f"{number}\n"}
         try:
             simulate(
-                bench.top, bench.tests, parameters=bench.parameters, public=public, sources=sources, settings=bench.settings, seed=seed
+                bench.top, bench.tests, parameters=bench.parameters, public=public, sources=sources, settings=bench.settings,
+                seed=bench.seed, files=files,
             )  # fmt: skip
         except SimulationError:
             return Verdict.KILLED, bench.tests
@@ -173,14 +176,14 @@ class RtlJury:
             if found[0] in _SEEN:
                 return found
             left = left if found[0] is Verdict.SURVIVED else found
-        return self.judge_module(mutant, left)
-
-    @staticmethod
-    def judge_module(mutant: Mutant, left: tuple[Verdict, str] = (Verdict.SURVIVED, "")) -> tuple[Verdict, str]:
-        """What the module's proofs and benches say of ``mutant``; ``left`` where they see nothing."""
-        text, module = rtl_text(mutant.file), Path(mutant.file).stem
-        found = judge_by_proof(mutant, text)
-        for bench in benches_of(module):
-            if found[0] not in _SEEN:
-                found = judge_by_bench(mutant, text, bench)
+        found = judge_module(mutant, self._numbers[mutant], self.engines[0].faulty)
         return found if found[0] in _SEEN else left
+
+
+def judge_module(mutant: Mutant, number: int, faulty: Faulty) -> tuple[Verdict, str]:
+    """What the proofs and benches of its module say of ``mutant``, which is fault ``number`` of ``faulty``."""
+    found = judge_by_proof(mutant, rtl_text(mutant.file))
+    for bench in benches_of(Path(mutant.file).stem):
+        if found[0] not in _SEEN:
+            found = judge_by_bench(number, faulty, bench)
+    return found

@@ -16,7 +16,7 @@ from hao.codegen.rtl import rtl_sources
 from hao.errors import UsageError
 from hao.mutation.compiler_jury import CompilerJury
 from hao.mutation.engine_jury import faulty_sources
-from hao.mutation.equivalent import reason_of
+from hao.mutation.equivalent import proven_reason, reason_of
 from hao.mutation.mutant import Mutant, Verdict, interval, sample, text_digest
 from hao.mutation.python_faults import python_mutants
 from hao.mutation.python_runner import PythonJury, module_name, reachable
@@ -173,6 +173,8 @@ def survey(target: Target, count: int, seed: int, cases: int = CASES, listen: Ca
         verdict, by = judge(mutant)
         text = sound_text(mutant.file)
         reason = reason_of(mutant, text) if verdict is Verdict.SURVIVED else ""
+        if verdict is Verdict.SURVIVED and target == "rtl":
+            reason = reason or proven_reason(mutant, text)
         rows.append(
             Row(
                 file=mutant.file, source=text_digest(text), line=mutant.line, kind=mutant.kind, start=mutant.start, end=mutant.end,

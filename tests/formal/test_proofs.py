@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hao.cli.prove import prove_all
 from hao.errors import ProofError, ProofUndecided
-from hao.formal.prove import Method, Proof, Status, _yosys, checker_text, labels, prove
+from hao.formal.prove import Method, Proof, Status, checker_text, labels, prove, run_yosys
 from hao.formal.tasks import TASKS, Task
 from hao.resources import shared
 
@@ -110,9 +110,9 @@ def test_a_solver_that_does_not_keep_its_limit_is_killed(tmp_path: Path) -> None
     endless = "read_verilog -icells dummy.v\n" + "hierarchy -check\nproc\nopt\n" * 100_000
     (tmp_path / "dummy.v").write_text("module dummy(input a, output y); assign y = a; endmodule\n", encoding="utf-8")
     begin = time.monotonic()
-    assert not _yosys(tmp_path, endless, 3)
+    assert not run_yosys(tmp_path, endless, 3)
     assert time.monotonic() - begin < 60
-    assert _yosys(tmp_path, "read_verilog -icells dummy.v\n", 60)
+    assert run_yosys(tmp_path, "read_verilog -icells dummy.v\n", 60)
 
 
 def test_undecided_and_failed_end_differently(monkeypatch: pytest.MonkeyPatch) -> None:

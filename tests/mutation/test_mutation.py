@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hao.mutation.engine_jury import faulty_sources
 from hao.mutation.equivalent import reason_of
 from hao.mutation.mutant import Mutant, Verdict, interval, sample, text_digest
 from hao.mutation.python_faults import python_mutants
@@ -86,17 +87,13 @@ def test_a_dropped_stall_is_seen() -> None:
 
 
 def test_a_bench_sees_a_fault_and_nothing_else() -> None:
+    """One build holds all faults; the number chooses."""
     file = "accel/rtl/hao_fifo_pair.sv"
-    text = sound_text(file)
-    fault = next(
-        mutant
-        for mutant in verilog_mutants(file, text)
-        if mutant.kind == "condition" and "in_ready_o" in text.splitlines()[mutant.line - 1]
-    )
-    bench = benches_of("hao_fifo_pair")[0]
-    assert judge_by_bench(fault, text, bench)[0] is Verdict.KILLED
-    same = Mutant(file, fault.line, "none", fault.start, fault.end, fault.before, fault.before)
-    assert judge_by_bench(same, text, bench)[0] is Verdict.SURVIVED
+    text, faulty, bench = sound_text(file), faulty_sources(), benches_of("hao_fifo_pair")[0]
+    line = next(number for number, words in enumerate(text.splitlines(), 1) if words.strip().startswith("assign in_ready_o"))
+    number = next(number for number, mutant in faulty.faults.items() if (mutant.file, mutant.line) == (file, line))
+    assert judge_by_bench(number, faulty, bench)[0] is Verdict.KILLED
+    assert judge_by_bench(0, faulty, bench)[0] is Verdict.SURVIVED
 
 
 def test_modules_have_benches_or_proofs() -> None:
@@ -110,9 +107,9 @@ def test_modules_have_benches_or_proofs() -> None:
 @pytest.mark.parametrize("bench", sorted({bench.top: bench for bench in BENCHES}), ids=str)
 def test_every_bench_passes_on_the_sound_rtl(bench: str) -> None:
     """Or every fault would count as seen."""
-    file = "accel/rtl/hao_ram.sv"
+    faulty = faulty_sources()
     for each in (each for each in BENCHES if each.top == bench):
-        assert judge_by_bench(Mutant(file, 1, "none", 0, 0, "", ""), sound_text(file), each)[0] is Verdict.SURVIVED
+        assert judge_by_bench(0, faulty, each)[0] is Verdict.SURVIVED
 
 
 def _table() -> Table:
