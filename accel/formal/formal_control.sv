@@ -22,7 +22,7 @@ module formal_control
   localparam int unsigned ClearCycles = 8;
 
   logic       started_q = 1'b0;
-  logic       begins, halt, drain, clear, busy, done, fault;
+  logic       begins, stop, halt, drain, clear, busy, done, fault;
   fault_e     code;
   logic       was_busy_q, was_drained_q, was_clear_q, ended_q, broken_q, soft_q, past_q;
   logic [4:0] clear_q, halted_q, draining_q, closing_q;
@@ -39,7 +39,7 @@ module formal_control
     .active_i,
     .dma_idle_i,
     .begin_o     (begins),
-    .halt_o      (halt),
+    .halt_o      (stop),
     .drain_o     (drain),
     .clear_o     (clear),
     .busy_o      (busy),
@@ -47,6 +47,8 @@ module formal_control
     .fault_o     (fault),
     .fault_code_o(code)
   );
+
+  assign halt = stop && !drain;
 
   always_ff @(posedge clk_i) started_q <= 1'b1;
 
@@ -86,6 +88,9 @@ module formal_control
     if (32'(halted_q) >= Patience) assume (active_i == '0);
     if (32'(draining_q) >= Patience) assume (dma_idle_i);
     if (rst_ni) begin
+      outputs_are_the_state:    assert (32'(u_dut.state_q) <= 4 && stop == (32'(u_dut.state_q) >= 2) &&
+                                        drain == (32'(u_dut.state_q) >= 3) &&
+                                        clear == (32'(u_dut.state_q) == 4));
       begins_from_rest:         assert (!begins || (!busy && start_i && !soft_reset_i));
       begin_is_a_pulse:         assert (!begins || !was_busy_q || !past_q || !busy);
       start_at_rest_begins:     assert (busy || soft_reset_i || begins == start_i);

@@ -94,6 +94,7 @@ module formal_fetch
     if (rst_ni) begin
       wanted_is_counted:           assert (wanted_q == {1'b0, u_dut.request_left_q, 2'b00});
       left_is_counted:             assert (over_q || left_q == u_dut.left_q);
+      none_left_is_known:          assert (u_dut.spent_q == (u_dut.left_q == '0));
       over_is_not_running:         assert (over_q == !u_dut.running_q);
       next_is_known:               assert (wanted_q == '0 || next_q == u_dut.request_addr_q);
       within_bounds:               assert (wanted_q <= 35'(4 * MostInstrs));

@@ -65,12 +65,13 @@ module formal_fifo_pair #(
     if (rst_ni) begin
       capacity:                assert (count_q <= 2'd2);
       places_are_counted:      assert (u_dut.head_valid_q == (count_q != '0) &&
-                                       u_dut.next_valid_q == (count_q == 2'd2));
+                                       u_dut.next_valid_q == (count_q == 2'd2) &&
+                                       u_dut.in_ready_q == (count_q != 2'd2));
       ready_while_room:        assert (in_ready == (count_q != 2'd2));
       valid_while_entries:     assert (out_valid == (count_q != '0));
       watched_entry_is_inside: assert (!watched_q || 2'(ahead_q) < count_q);
       watched_is_where_it_is:  assert (!watched_q ||
-                                       (ahead_q ? u_dut.next_q : u_dut.head_q) == data_q);
+                                       (ahead_q ? u_dut.next_q : out_data) == data_q);
       order_and_content:       assert (!(watched_q && !ahead_q) || out_data == data_q);
       output_is_held:          assert (!held_q || (out_valid && out_data == held_data_q));
       reach_full_again:        assert (!(count_q == 2'd2 && watched_q && pop));

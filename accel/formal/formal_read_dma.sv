@@ -204,8 +204,10 @@ module formal_read_dma #(
       answers_go_to_who_asked: assert (flights == '0 ||
                                        u_dut.order_client == flight_q[0].client);
       no_beat_without_room: assert ((u_dut.in_valid & ~u_dut.in_ready) == '0);
-      used_is_owed_and_held_0: assert (10'(u_dut.used_q[0]) == owed[0] + held[0]);
-      used_is_owed_and_held_1: assert (10'(u_dut.used_q[1]) == owed[1] + held[1]);
+      used_is_owed_and_held_0: assert (10'(u_dut.used_q[0]) == owed[0] + held[0] +
+                                       10'(u_dut.gen_client[0].taken_q));
+      used_is_owed_and_held_1: assert (10'(u_dut.used_q[1]) == owed[1] + held[1] +
+                                       10'(u_dut.gen_client[1].taken_q));
       offers_are_sound:     assert ((u_dut.offer_q & ~(u_dut.burst_valid & u_dut.room)) == '0);
       splitters_are_sound:  assert (splitter_sound == '1 && split_left == '1);
       order_is_kept:        assert (order_sound && lengths_sound);

@@ -102,6 +102,8 @@ module formal_store
       room_for_every_answer: assert (!pipe_q[FmReadLatency-1] || u_dut.buffer_ready);
       credit_is_room:        assert (u_dut.credit_q + flying + u_dut.level == 4'd8 &&
                                      u_dut.room_q == (u_dut.credit_q != '0));
+      asks_while_it_may:     assert (u_dut.asking_q == (u_dut.reading_q && u_dut.room_q) &&
+                                     (!u_dut.reading_q || u_dut.last_q == (u_dut.left_q == 16'd1)));
       reads_what_is_named:   assert (u_dut.reading_q == (to_read_q != '0));
       reads_in_order:        assert (!rd_valid || rd_addr == next_addr_q);
       stall_is_told:         assert (stall == ((rd_valid && !rd_req_ready_i) ||

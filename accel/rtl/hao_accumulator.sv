@@ -34,7 +34,7 @@ module hao_accumulator #(
 
   localparam int unsigned Depth = 32;
 
-  logic       keep, finish, pop, slot_q;
+  logic       keep, finish, pop, slot_q, valid_q;  // valid: level_q != 0
   logic [4:0] wr_ptr_q, rd_ptr_q;
   logic [5:0] level_q;
   logic [3:0] mark_mem_q [Depth];
@@ -65,27 +65,51 @@ module hao_accumulator #(
     if (finish) mark_mem_q[wr_ptr_q] <= {pair_i, mark_i};
   end
 
-  logic pair;
-  assign {pair, acc_mark_o} = mark_mem_q[rd_ptr_q];
-  assign acc_valid_o = level_q != '0;
-  assign acc_end_o   = PX == 1 || !pair || slot_q;
+  // The mark of the oldest entry waits in registers, and whether its next pixel is its last: they
+  // decide about ends. Both come from the memory, or, where the entry becomes the oldest as it is
+  // written, past it.
+  logic       end_q;
+  logic [4:0] next_ptr_q;  // rd_ptr_q + 1
+  logic [2:0] head_mark_q;
+
+  always_ff @(posedge clk_i) begin
+    if (finish && (!valid_q || (pop && level_q == 6'd1))) begin
+      {end_q, head_mark_q} <= {!pair_i, mark_i};
+    end else if (pop) begin
+      {end_q, head_mark_q} <= {!mark_mem_q[next_ptr_q][3], mark_mem_q[next_ptr_q][2:0]};
+    end else if (acc_ready_i) begin
+      end_q <= 1'b1;
+    end
+  end
+
+  assign acc_mark_o  = head_mark_q;
+  assign acc_valid_o = valid_q;
+  assign acc_end_o   = PX == 1 || end_q;
   assign pop         = acc_valid_o && acc_ready_i && acc_end_o;
   assign drained_o   = pop;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      wr_ptr_q <= '0;
-      rd_ptr_q <= '0;
-      level_q  <= '0;
-      slot_q   <= 1'b0;
+      wr_ptr_q   <= '0;
+      rd_ptr_q   <= '0;
+      next_ptr_q <= 5'd1;
+      level_q    <= '0;
+      slot_q     <= 1'b0;
+      valid_q    <= 1'b0;
     end else if (clear_i) begin
-      wr_ptr_q <= '0;
-      rd_ptr_q <= '0;
-      level_q  <= '0;
-      slot_q   <= 1'b0;
+      wr_ptr_q   <= '0;
+      rd_ptr_q   <= '0;
+      next_ptr_q <= 5'd1;
+      level_q    <= '0;
+      slot_q     <= 1'b0;
+      valid_q    <= 1'b0;
     end else begin
       if (finish) wr_ptr_q <= wr_ptr_q + 5'd1;
-      if (pop)    rd_ptr_q <= rd_ptr_q + 5'd1;
+      if (pop) begin
+        rd_ptr_q   <= next_ptr_q;
+        next_ptr_q <= next_ptr_q + 5'd1;
+      end
+      valid_q <= finish || (valid_q && !(pop && level_q == 6'd1));
       if (finish != pop) level_q <= finish ? level_q + 6'd1 : level_q - 6'd1;
       if (acc_valid_o && acc_ready_i) slot_q <= !acc_end_o;
     end
@@ -104,6 +128,11 @@ module hao_accumulator #(
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    keep && ahead_valid_i && !ahead_first_i |-> ahead_group_i != group_i)
     else $error("hao_accumulator: group %0d is revisited too soon", group_i);
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   valid_q == (level_q != '0) && next_ptr_q == rd_ptr_q + 5'd1 &&
+                   (!valid_q || head_mark_q == mark_mem_q[rd_ptr_q][2:0]) &&
+                   (!valid_q || end_q == (slot_q || !mark_mem_q[rd_ptr_q][3])))
+    else $error("hao_accumulator: the oldest of %0d entries has a wrong mark", level_q);
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    finish |-> level_q != 6'(Depth))
     else $error("hao_accumulator: the drain buffer overflowed");

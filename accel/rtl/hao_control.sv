@@ -1,6 +1,6 @@
 // The run of a program: start, end, stop on a fault, soft reset. However a run ends, the bus is
 // drained of what it owes, then clear_o empties every module; only after that is the engine idle
-// again.
+// again. What goes to every module comes from flip-flops of its own.
 module hao_control
   import hao_pkg::*;
 (
@@ -15,7 +15,7 @@ module hao_control
   input  logic [NumUnits-1:0] active_i,      // units with an instruction in progress
   input  logic                dma_idle_i,
   output logic                begin_o,       // pulse: a program begins
-  output logic                halt_o,        // start no instruction more
+  output logic                halt_o,        // start no instruction more: a fault, or drain_o
   output logic                drain_o,
   output logic                clear_o,
   output logic                busy_o,
@@ -34,17 +34,14 @@ module hao_control
     Clear
   } state_e;
 
-  state_e     state_q;
-  logic       complete_q;  // the run ended by END
+  state_e     state_q, state;  // state: the next one
+  logic       complete_q;      // the run ended by END
   logic [2:0] clear_cnt_q;
   logic       bus_fault, running;
 
   assign bus_fault = read_fault_i || write_fault_i;
   assign running   = state_q == Run || state_q == Halt;
   assign begin_o   = (state_q == Idle) && start_i && !soft_reset_i;
-  assign halt_o    = (state_q == Halt);
-  assign drain_o   = (state_q == Drain) || (state_q == Clear);
-  assign clear_o   = (state_q == Clear);
   assign busy_o    = (state_q != Idle);
   assign done_o    = (state_q == Clear) && (clear_cnt_q == '0) && complete_q && !soft_reset_i;
 
@@ -57,44 +54,37 @@ module hao_control
   end
   assign fault_o = fault_code_o != FaultNone;
 
+  always_comb begin
+    state = state_q;
+    unique case (state_q)
+      Idle:  if (start_i) state = Run;
+      Run: begin
+        if (bus_fault || illegal_i) state = Halt;
+        else if (end_i)             state = Drain;
+      end
+      Halt:  if (active_i == '0) state = Drain;
+      Drain: if (dma_idle_i) state = Clear;
+      Clear: if (clear_cnt_q == '0) state = Idle;
+      default: state = Idle;
+    endcase
+    if (soft_reset_i && state_q != Clear) state = Drain;
+  end
+
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q     <= Idle;
       complete_q  <= 1'b0;
       clear_cnt_q <= '0;
-    end else if (soft_reset_i && state_q != Clear) begin
-      state_q    <= Drain;
-      complete_q <= 1'b0;
+      {halt_o, drain_o, clear_o} <= '0;
     end else begin
-      unique case (state_q)
-        Idle: begin
-          if (start_i) state_q <= Run;
-        end
-        Run: begin
-          if (bus_fault || illegal_i) begin
-            state_q <= Halt;
-          end else if (end_i) begin
-            state_q    <= Drain;
-            complete_q <= 1'b1;
-          end
-        end
-        Halt: begin
-          if (active_i == '0) state_q <= Drain;
-        end
-        Drain: begin
-          clear_cnt_q <= 3'(ClearCycles - 1);
-          if (dma_idle_i) state_q <= Clear;
-        end
-        Clear: begin
-          clear_cnt_q <= clear_cnt_q - 3'd1;
-          if (clear_cnt_q == '0) begin
-            state_q    <= Idle;
-            complete_q <= 1'b0;
-          end
-          if (soft_reset_i) complete_q <= 1'b0;
-        end
-        default: state_q <= Idle;
-      endcase
+      state_q     <= state;
+      halt_o      <= state == Halt || state == Drain || state == Clear;
+      drain_o     <= state == Drain || state == Clear;
+      clear_o     <= state == Clear;
+      clear_cnt_q <= state_q == Clear ? clear_cnt_q - 3'd1 : 3'(ClearCycles - 1);
+      if (soft_reset_i)                            complete_q <= 1'b0;
+      else if (state_q == Run && state == Drain)   complete_q <= 1'b1;
+      else if (state_q == Clear && state == Idle)  complete_q <= 1'b0;
     end
   end
 

@@ -146,7 +146,7 @@ module hao_dense_addr #(
     logic [4:0] group;
   } beat_t;
 
-  localparam int unsigned QueueWidth = $bits(beat_t) + 2 + 18 * PX;
+  localparam int unsigned QueueWidth = $bits(beat_t) + 1 + 18 * PX;  // and whether it reads
 
   logic          place_valid_q, out_valid, out_ready, in_ready, conflict, out_conflict, out_any;
   beat_t         place_beat_q, beat;
@@ -211,8 +211,8 @@ module hao_dense_addr #(
   end
 
   assign queue_ready = !place_valid_q || in_ready;
-  assign in_data[QueueWidth-1:18*PX]   = {in_en != '0, conflict, place_beat_q};
-  assign {out_any, out_conflict, beat} = out_data[QueueWidth-1:18*PX];
+  assign in_data[QueueWidth-1:18*PX] = {conflict, place_beat_q};
+  assign {out_conflict, beat}        = out_data[QueueWidth-1:18*PX];
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni)                     place_valid_q <= 1'b0;
@@ -239,28 +239,28 @@ module hao_dense_addr #(
   end
 
   hao_fifo_pair #(
-    .Width(QueueWidth)
+    .Width(QueueWidth + 1), .Flags(1)
   ) i_queue (
     .clk_i,
     .rst_ni,
     .clear_i,
     .in_valid_i (place_valid_q),
     .in_ready_o (in_ready),
-    .in_data_i  (in_data),
+    .in_data_i  ({in_data, in_en != '0}),
     .out_valid_o(out_valid),
     .out_ready_i(out_ready),
-    .out_data_o (out_data)
+    .out_data_o ({out_data, out_any})
   );
 
-  // Grants. A group that the very next beat revisits (one group, both lane halves) keeps a cycle's
-  // distance.
-  logic second_q, beat_before_q, wait_gap, grant;
+  // Grants. A group that the next beat revisits (one group, both lane halves) keeps its distance.
+  logic second_q, beat_before_q, wait_gap, grant, ends_group;
 
   assign wait_gap       = beat.gap && beat_before_q;
-  assign rd_req_valid_o = out_valid && out_any && !wait_gap;
+  assign rd_req_valid_o = out_any && !wait_gap;
   assign rd_req_en_o    = !out_conflict ? out_en : second_q ? PX'(2) : PX'(1);
   assign grant          = out_valid && !wait_gap && (!out_any || rd_req_ready_i);
-  assign out_ready      = grant && (!out_conflict || second_q);
+  assign ends_group     = out_valid && !wait_gap && (!out_conflict || second_q);
+  assign out_ready      = ends_group && (!out_any || rd_req_ready_i);  // the grant comes late
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

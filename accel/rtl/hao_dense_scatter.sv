@@ -44,7 +44,8 @@ module hao_dense_scatter #(
 
   import hao_pkg::*;
 
-  logic         valid, sent, last, take, start, start_q, ready_q, active_q, place_valid;
+  logic         valid, sent, last, take, start, start_q, placed_q, ready_q;
+  logic         active_q, place_valid;
   logic         feature_q, window_q, disp_q;  // where the active instruction's words go
   logic [127:0] word;
   logic [31:0]  lane_sel_q;
@@ -72,7 +73,7 @@ module hao_dense_scatter #(
 
   always_comb begin
     wr_valid_o      = valid && feature_q;
-    win_wr_valid_o  = valid && window_q && place_valid;
+    win_wr_valid_o  = valid && window_q;
     disp_wr_valid_o = valid && disp_q;
     sent            = (wr_valid_o && wr_ready_i) || (win_wr_valid_o && win_wr_ready_i) ||
                       disp_wr_valid_o;
@@ -90,12 +91,12 @@ module hao_dense_scatter #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {start_q, ready_q, active_q, feature_q, window_q, disp_q, done_o} <= '0;
+      {start_q, placed_q, ready_q, active_q, feature_q, window_q, disp_q, done_o} <= '0;
     end else if (clear_i) begin
-      {start_q, ready_q, active_q, feature_q, window_q, disp_q, done_o} <= '0;
+      {start_q, placed_q, ready_q, active_q, feature_q, window_q, disp_q, done_o} <= '0;
     end else begin
-      ready_q <= take || (ready_q && !start);
-      start_q <= start && destination_e'(next_q.dst) == DstWindow;
+      ready_q  <= take || (ready_q && !start);
+      start_q  <= start && destination_e'(next_q.dst) == DstWindow;
       if (start) begin
         active_q  <= 1'b1;
         feature_q <= destination_e'(next_q.dst) == DstFeature;
@@ -103,8 +104,10 @@ module hao_dense_scatter #(
       end else if (sent && last) begin
         {active_q, feature_q, disp_q} <= '0;
       end
-      window_q <= start_q || (window_q && !(sent && last));
-      done_o <= sent && last;
+      // its first place in the window is known two cycles after start_q
+      placed_q <= start_q;
+      window_q <= placed_q || (window_q && !(sent && last));
+      done_o   <= sent && last;
     end
   end
 
@@ -120,9 +123,12 @@ module hao_dense_scatter #(
     if (start) begin
       lane_sel_q <= next_q.lane_sel;
       wr_mask_o  <= next_q.lane_mask;
-      wr_addr_o  <= next_addr_q;
-    end else if (sent) begin
-      for (int unsigned k = 0; k < 4; k++) wr_addr_o[k] <= wr_addr_o[k] + 16'd1;
+    end
+    // Which of the two it would be is known before it is known whether.
+    if (sent || (ready_q && !active_q)) begin
+      for (int unsigned k = 0; k < 4; k++) begin
+        wr_addr_o[k] <= ready_q && (!active_q || last) ? next_addr_q[k] : wr_addr_o[k] + 16'd1;
+      end
     end
   end
 
@@ -149,6 +155,8 @@ module hao_dense_scatter #(
   assign unused = ^{next_q, next_p0_q};
 
 `ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) window_q |-> place_valid)
+    else $error("hao_dense_scatter: a word for the window came before its place was known");
   if (TapEnable) begin : gen_tap
     import "DPI-C" context function void hao_tap(input int unit, input int seq, input int p,
                                                  input bit [127:0] data);
@@ -171,6 +179,9 @@ module hao_dense_scatter #(
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    wr_valid_o && !wr_ready_i |=> wr_valid_o && $stable(wr_addr_o[0]))
     else $error("hao_dense_scatter: a waiting write changed");
+`else
+  logic unused_place;
+  assign unused_place = place_valid;
 `endif
 
 endmodule

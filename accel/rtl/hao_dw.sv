@@ -61,7 +61,7 @@ module hao_dw #(
 
   // The next instruction, and the start of its work.
   logic        prep_ready, prep_busy, take_dw, is_add, info_ready, loaded;
-  logic        ready_dw_q, ready_add_q, free, start, start_dw, start_add;
+  logic        ready_dw_q, ready_add_q, free, start, start_dw, start_add, started_q;
   logic        walk_active, walk_fire, walk_last, walk_result, add_active;
   dw_instr_t   dw_instr;
   add_instr_t  add_instr;
@@ -70,9 +70,7 @@ module hao_dw #(
 
   hao_dw_prepare i_prepare (
     .clk_i, .rst_ni, .clear_i,
-    .instr_valid_i,
-    .instr_ready_o,
-    .instr_i,
+    .instr_valid_i, .instr_ready_o, .instr_i,
     .take_dw_o (take_dw),
     .busy_o    (prep_busy),
     .ready_o   (prep_ready),
@@ -87,32 +85,38 @@ module hao_dw #(
     .span_o    (span)
   );
 
-  // What the next instruction itself needs is looked at a cycle before it starts.
+  // What the next instruction itself needs is looked at a cycle before it starts; where its results
+  // go is noted a cycle after: hao_dw_prepare keeps it that long.
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni)      {ready_dw_q, ready_add_q} <= '0;
-    else if (clear_i) {ready_dw_q, ready_add_q} <= '0;
-    else {ready_dw_q, ready_add_q} <= {2{prep_ready && info_ready && !start}} &
-                                      {!is_add && loaded, is_add};
+    if (!rst_ni)      {ready_dw_q, ready_add_q, started_q} <= '0;
+    else if (clear_i) {ready_dw_q, ready_add_q, started_q} <= '0;
+    else begin
+      {ready_dw_q, ready_add_q} <= {2{prep_ready && info_ready && !start}} &
+                                   {!is_add && loaded, is_add};
+      started_q <= start;
+    end
   end
   assign free = (!walk_active || (walk_fire && walk_last)) && !add_active;
   assign {start_dw, start_add} = {ready_dw_q, ready_add_q} & {2{free}};
   assign start = (ready_dw_q || ready_add_q) && free;
 
-  // Room in the result buffer, and pixels between walk and core.
+  // Room in the result buffer, decided a cycle ahead, and pixels between walk and core.
   logic [$clog2(Depth+1)-1:0] used_q;
   logic [4:0]                 under_way_q;
-  logic                       reserve, pop, room, add_begin;
+  logic                       reserve, pop, room_q, add_begin;
   logic [1:0]                 core_words;
 
-  assign room    = 32'(used_q) < Depth;
   assign reserve = (walk_fire && walk_result) || add_begin;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       {used_q, under_way_q} <= '0;
+      room_q <= 1'b1;
     end else if (clear_i) begin
       {used_q, under_way_q} <= '0;
+      room_q <= 1'b1;
     end else begin
+      room_q <= pop || (room_q && !(reserve && 32'(used_q) == Depth - 1));
       if (reserve != pop) used_q <= reserve ? used_q + 1'b1 : used_q - 1'b1;
       if (walk_fire || core_words != '0)
         under_way_q <= under_way_q + 5'(walk_fire) - 5'(core_words);
@@ -135,7 +139,7 @@ module hao_dw #(
     .span_i       (span),
     .disp_addr_i  (src_addr[0]),
     .active_o     (walk_active),
-    .go_i         (room),
+    .go_i         (room_q),
     .fire_o       (walk_fire),
     .fire_last_o  (walk_last),
     .fire_result_o(walk_result),
@@ -170,8 +174,7 @@ module hao_dw #(
     .mode_o        (mode),
     .x_signed_o    (x_signed),
     .weight_o      (weight),
-    .lo_o          (lo),
-    .hi_o          (hi),
+    .lo_o          (lo), .hi_o(hi),
     .bias_o        (bias),
     .mult_o        (mult),
     .shift_o       (shift)
@@ -221,12 +224,8 @@ module hao_dw #(
     .instr_i   (add_instr),
     .src_addr_i(src_addr),
     .active_o  (add_active),
-    .rd_req_valid_o,
-    .rd_req_ready_i,
-    .rd_req_addr_o,
-    .rd_rsp_valid_i,
-    .rd_rsp_data_i,
-    .go_i      (room && under_way_q == '0),
+    .rd_req_valid_o, .rd_req_ready_i, .rd_req_addr_o, .rd_rsp_valid_i, .rd_rsp_data_i,
+    .go_i      (room_q && under_way_q == '0),
     .begin_o   (add_begin),
     .valid_o   (add_valid),
     .second_o  (add_second),
@@ -235,8 +234,7 @@ module hao_dw #(
     .value_o   (add_value),
     .mult_o    (add_mult),
     .shift_o   (add_shift),
-    .lo_o      (add_lo),
-    .hi_o      (add_hi)
+    .lo_o      (add_lo), .hi_o(add_hi)
   );
 
   // Requantization and results.
@@ -247,16 +245,14 @@ module hao_dw #(
     .DwLanes(DwLanes)
   ) i_requant (
     .clk_i, .rst_ni, .clear_i,
+    .core_beat_i (core_valid),
     .core_valid_i(core_valid && core_result),
     .core_half_i (core_half),
     .core_two_i  (core_two_result),
     .core_last_i (core_last),
     .core_acc_i  (core_acc),
-    .lo_i        (lo),
-    .hi_i        (hi),
-    .bias_i      (bias),
-    .mult_i      (mult),
-    .shift_i     (shift),
+    .lo_i        (lo), .hi_i(hi),
+    .bias_i      (bias), .mult_i(mult), .shift_i(shift),
     .add_valid_i (add_valid),
     .add_second_i(add_second),
     .add_half_i  (add_half),
@@ -275,10 +271,9 @@ module hao_dw #(
     .TapEnable(TapEnable)
   ) i_scatter (
     .clk_i, .rst_ni, .clear_i,
-    .info_valid_i(start),
+    .info_valid_i(started_q),
     .info_ready_o(info_ready),
-    .pixel_i     (pixel),
-    .dst_addr_i  (dst_addr),
+    .pixel_i     (pixel), .dst_addr_i(dst_addr),
     .lane_sel_i  (dw_instr.lane_sel),
     .lane_mask_i (dw_instr.lane_mask),
     .word_valid_i(word_valid),
@@ -291,6 +286,11 @@ module hao_dw #(
   );
 
 `ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   room_q == (32'(used_q) < Depth))
+    else $error("hao_dw: %0d places used", used_q);
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) started_q |-> info_ready)
+    else $error("hao_dw: an instruction's destination found no place");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) pop |-> used_q != '0)
     else $error("hao_dw: a place was given back that nobody held");
 `endif

@@ -46,8 +46,11 @@ module hao_dw_add #(
   end
 
   logic                   a_signed_q, b_signed_q, active_q, read_q, odd_q, grant, pop, credit;
+  logic                   granted_q, credit_q;
+  logic                   request_q;  // words to be read, and credit or half a pair
   logic [16:0]            m1_q, m2_q;
-  logic [15:0]            addr_q [2], last_x_q, read_left_q, read_rows_q, left_q, rows_q;
+  logic [15:0]            addr_q [2], req_addr_q;  // req: of the request; addr: the next ones
+  logic [15:0]            last_x_q, read_left_q, read_rows_q, left_q, rows_q;
   logic [CreditWidth-1:0] used_q;
   logic                   read_end;
 
@@ -62,26 +65,27 @@ module hao_dw_add #(
     next_single_q <= next_rows_q == 16'd1;
   end
 
-  // Read ahead.
-  assign credit         = 32'(used_q) < Prefetch;
-  assign rd_req_valid_o = read_q && (odd_q || credit);
-  assign rd_req_addr_o  = addr_q[odd_q];
+  // Read ahead. Whether there is credit, and so a request, is decided a cycle ahead.
+  assign credit         = pop || (credit_q && !(grant && !odd_q && 32'(used_q) == Prefetch - 1));
+  assign rd_req_valid_o = request_q;
+  assign rd_req_addr_o  = req_addr_q;
   assign grant          = rd_req_valid_o && rd_req_ready_i;
   assign read_end       = grant && odd_q && read_left_q == '0 && read_rows_q == 16'd1;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      read_q <= 1'b0;
-      odd_q  <= 1'b0;
+      {read_q, request_q, granted_q, odd_q, credit_q} <= 5'b00001;
       used_q <= '0;
     end else if (clear_i) begin
-      read_q <= 1'b0;
-      odd_q  <= 1'b0;
+      {read_q, request_q, granted_q, odd_q, credit_q} <= 5'b00001;
       used_q <= '0;
     end else begin
       if (start_i) read_q <= 1'b1;
       else if (read_end) read_q <= 1'b0;
       if (grant) odd_q <= !odd_q;
+      credit_q  <= credit;
+      granted_q <= grant;
+      request_q <= (start_i || (read_q && !read_end)) && ((odd_q != grant) || credit);
       if ((grant && !odd_q) != pop) begin
         used_q <= pop ? used_q - CreditWidth'(1) : used_q + CreditWidth'(1);
       end
@@ -97,13 +101,17 @@ module hao_dw_add #(
       shift_o     <= instr_i.shift;
       lo_o        <= instr_i.lo;
       hi_o        <= instr_i.hi;
-      addr_q      <= src_addr_i;
+      req_addr_q  <= src_addr_i[0];
+      addr_q[0]   <= src_addr_i[0] + 16'd1;
+      addr_q[1]   <= src_addr_i[1];
       last_x_q    <= next_last_x_q;
       read_left_q <= next_last_x_q;
       read_rows_q <= next_rows_q;
-    end else if (grant) begin
-      addr_q[odd_q] <= addr_q[odd_q] + 16'd1;
-      if (odd_q) begin
+    end else begin
+      if (grant) req_addr_q <= addr_q[!odd_q];
+      // what the next request but one needs follows a cycle after the grant
+      if (granted_q) addr_q[odd_q] <= addr_q[odd_q] + 16'd1;
+      if (granted_q && !odd_q) begin
         read_left_q <= read_left_q == '0 ? last_x_q : read_left_q - 16'd1;
         if (read_left_q == '0) read_rows_q <= read_rows_q - 16'd1;
       end
@@ -199,6 +207,10 @@ module hao_dw_add #(
   end
 
 `ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   credit_q == (32'(used_q) < Prefetch) &&
+                   request_q == (read_q && (odd_q || credit_q)))
+    else $error("hao_dw_add: %0d words of credit used", used_q);
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    rd_rsp_valid_i |-> unused_ready[answer_odd_q])
     else $error("hao_dw_add: an answer met a full buffer");

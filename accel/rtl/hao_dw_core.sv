@@ -35,7 +35,7 @@ module hao_dw_core #(
   import hao_pkg::*;
 
   localparam bit          Pairs  = DwLanes == 16;
-  localparam int unsigned Stages = Pairs ? 7 : 4;
+  localparam int unsigned Stages = 7;
 
   if (DwLanes != 8 && DwLanes != 16) begin : gen_check
     $error("hao_dw_core: DwLanes must be 8 or 16, not %0d", DwLanes);
@@ -106,10 +106,15 @@ module hao_dw_core #(
     end
   end
 
+  logic [Stages-2:0] max;
+  assign max[0] = tag_in.max;
+  for (genvar k = 1; k < Stages - 1; k++) begin : gen_max
+    assign max[k] = tag_q[k-1].max;
+  end
+
   if (Pairs) begin : gen_pairs
-    logic [Taps-1:0]   live  [2];
-    logic [7:0]        value [8][2][Taps];
-    logic [Stages-2:0] max;
+    logic [Taps-1:0] live  [2];
+    logic [7:0]      value [8][2][Taps];
 
     // The word that begins an instruction waits for its partner: the taps follow it.
     assign take_taps_o = valid_i && mark.first;
@@ -130,14 +135,9 @@ module hao_dw_core #(
       .value_o(value)
     );
 
-    assign max[0] = tag_in.max;
-    for (genvar k = 1; k < Stages - 1; k++) begin : gen_max
-      assign max[k] = tag_q[k-1].max;
-    end
-
     for (genvar l = 0; l < 8; l++) begin : gen_lane
       logic signed [26:0] acc [2];
-      hao_dw_pair_lane i_lane (
+      hao_dw_lane #(.Pixels(2)) i_lane (
         .clk_i,
         .step_i    (step),
         .max_i     (max),
@@ -159,9 +159,12 @@ module hao_dw_core #(
       else $error("hao_dw_core: a maximum over no tap");
 `endif
   end else begin : gen_single
-    logic       half_q;
-    mark_t      low_mark_q, word;
-    logic [63:0] high_q [Taps];
+    logic            half_q;
+    mark_t           low_mark_q, word;
+    logic [63:0]     high_q [Taps];
+    logic [Taps-1:0] live [1];
+
+    assign live[0] = word.live;
 
     // The taps must be there with the word.
     assign take_taps_o = asked_q[WinReadLatency-2] && mark_q[WinReadLatency-2].first;
@@ -188,21 +191,24 @@ module hao_dw_core #(
     end
 
     for (genvar l = 0; l < 8; l++) begin : gen_lane
-      logic [7:0] value [Taps];
+      logic [7:0]         value [1][Taps];
+      logic signed [26:0] acc   [1];
       for (genvar t = 0; t < Taps; t++) begin : gen_value
-        assign value[t] = half_q ? high_q[t][8*l+:8] : data_i[t][8*l+:8];
+        assign value[0][t] = half_q ? high_q[t][8*l+:8] : data_i[t][8*l+:8];
       end
-      hao_dw_lane i_lane (
+      hao_dw_lane #(.Pixels(1)) i_lane (
         .clk_i,
         .step_i    (step),
-        .max_i     ({tag_q[1].max, tag_q[0].max, tag_in.max}),
-        .add_acc_i (tag_q[2].sum && !tag_q[2].first),
+        .max_i     (max),
+        .add_acc_i (tag_q[Stages-2].sum && !tag_q[Stages-2].first),
+        .add_b_i   (1'b0),
         .x_signed_i,
-        .live_i    (word.live),
+        .live_i    (live),
         .value_i   (value),
         .weight_i  (weight[l]),
-        .acc_o     (acc_o[l])
+        .acc_o     (acc)
       );
+      assign acc_o[l] = acc[0];
     end
 
 `ifndef SYNTHESIS

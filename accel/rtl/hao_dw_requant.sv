@@ -1,6 +1,7 @@
 // Requantization of unit DW: beats of the depthwise core or of ADD enter the lanes, words of 16
-// bytes leave. The two sources never send at once. A beat of the core holds lanes 0-7, or 8-15 with
-// half, of one word (DwLanes = 8) or two (16); a beat of ADD half a word (8) or a whole one (16).
+// bytes leave. The two sources never send at once; where the core does not, ADD's operands are at
+// the lanes, sent or not. A beat of the core holds lanes 0-7, or 8-15 with half, of one word
+// (DwLanes = 8) or two (16); a beat of ADD half a word (8) or a whole one (16).
 module hao_dw_requant #(
   parameter int unsigned DwLanes = 16
 ) (
@@ -8,7 +9,8 @@ module hao_dw_requant #(
   input  logic               rst_ni,
   input  logic               clear_i,
   // Beats of the core and the parameters in use
-  input  logic               core_valid_i,
+  input  logic               core_beat_i,   // a beat leaves the core
+  input  logic               core_valid_i,  // and is part of a word
   input  logic               core_half_i,
   input  logic               core_two_i,
   input  logic               core_last_i,
@@ -54,16 +56,16 @@ module hao_dw_requant #(
   logic [8*DwLanes-1:0] result;
 
   assign valid = core_valid_i || add_valid_i;
-  assign tag   = add_valid_i ? '{whole: Pairs, half: add_half_i, two: 1'b0, last: add_last_i}
+  assign tag   = !core_beat_i ? '{whole: Pairs, half: add_half_i, two: 1'b0, last: add_last_i}
                              : '{whole: 1'b0, half: core_half_i, two: core_two_i,
                                  last: core_last_i};
 
   for (genvar l = 0; l < DwLanes; l++) begin : gen_lane
     localparam int unsigned Low = l % 8;
-    assign acc[l]   = add_valid_i ? 27'(add_value_i[l]) : core_acc_i[l];
-    assign bias[l]  = add_valid_i ? '0 : core_half_i ? bias_i[8+Low] : bias_i[Low];
-    assign mult[l]  = add_valid_i ? add_mult_i : core_half_i ? mult_i[8+Low] : mult_i[Low];
-    assign shift[l] = add_valid_i ? add_shift_i : core_half_i ? shift_i[8+Low] : shift_i[Low];
+    assign acc[l]   = core_beat_i ? core_acc_i[l] : 27'(add_value_i[l]);
+    assign bias[l]  = !core_beat_i ? '0 : core_half_i ? bias_i[8+Low] : bias_i[Low];
+    assign mult[l]  = !core_beat_i ? add_mult_i : core_half_i ? mult_i[8+Low] : mult_i[Low];
+    assign shift[l] = !core_beat_i ? add_shift_i : core_half_i ? shift_i[8+Low] : shift_i[Low];
     assign result[8*l+:8] = data[l];
   end
 
@@ -77,14 +79,14 @@ module hao_dw_requant #(
     .clear_i,
     .valid_i     (valid),
     .ready_o     (unused_ready),
-    .accumulate_i(add_valid_i && add_second_i),
-    .last_i      (!add_valid_i || add_second_i),
+    .accumulate_i(!core_beat_i && add_second_i),
+    .last_i      (core_beat_i || add_second_i),
     .acc_i       (acc),
     .bias_i      (bias),
     .mult_i      (mult),
     .shift_i     (shift),
-    .lo_i        (add_valid_i ? add_lo_i : lo_i),
-    .hi_i        (add_valid_i ? add_hi_i : hi_i),
+    .lo_i        (core_beat_i ? lo_i : add_lo_i),
+    .hi_i        (core_beat_i ? hi_i : add_hi_i),
     .tag_i       (tag),
     .valid_o     (result_valid),
     .ready_i     (1'b1),
@@ -139,7 +141,7 @@ module hao_dw_requant #(
 
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
-                   !(core_valid_i && add_valid_i))
+                   !(core_beat_i && add_valid_i) && (!core_valid_i || core_beat_i))
     else $error("hao_dw_requant: core and ADD send at once");
 `endif
 

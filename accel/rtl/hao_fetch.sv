@@ -65,6 +65,7 @@ module hao_fetch
   logic [2:0]           words_q;  // words gathered
   logic                 running_q;
   logic [31:0]          left_q;   // instructions not yet dispatched
+  logic                 spent_q;  // none is left
   logic                 complete, dispatch, known;
   logic [NumUnits-1:0]  unit;
   logic [7:0]           opcode;
@@ -91,7 +92,7 @@ module hao_fetch
   assign instr_o       = instr_q;
   assign dispatch      = |(instr_valid_o & instr_ready_i);
   assign end_o         = complete && !halt_i && opcode == OpEnd && units_idle_i;
-  assign illegal_o     = (complete && !halt_i && !known) || (running_q && !halt_i && left_q == '0);
+  assign illegal_o     = (complete && !halt_i && !known) || (running_q && !halt_i && spent_q);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -99,6 +100,7 @@ module hao_fetch
       words_q   <= '0;
       running_q <= 1'b0;
       left_q    <= '0;
+      spent_q   <= 1'b1;
     end else if (clear_i) begin
       words_q   <= '0;
       running_q <= 1'b0;
@@ -106,6 +108,7 @@ module hao_fetch
       words_q   <= '0;
       running_q <= 1'b1;
       left_q    <= count_i;
+      spent_q   <= count_i == '0;
     end else begin
       if (data_valid_i && data_ready_o) begin
         instr_q <= {data_i, instr_q[InstrBits-1:128]};
@@ -114,6 +117,7 @@ module hao_fetch
       if (dispatch) begin
         words_q <= '0;
         left_q  <= left_q - 32'd1;
+        spent_q <= left_q == 32'd1;
       end
       if (end_o || illegal_o) running_q <= 1'b0;
     end
@@ -122,6 +126,8 @@ module hao_fetch
 `ifndef SYNTHESIS
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) $onehot0(instr_valid_o))
     else $error("hao_fetch: an instruction for two units");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) spent_q == (left_q == '0))
+    else $error("hao_fetch: %0d instructions miscounted", left_q);
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) begin_i |-> !running_q)
     else $error("hao_fetch: begun while a program runs");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)

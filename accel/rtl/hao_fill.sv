@@ -38,11 +38,9 @@ module hao_fill #(
 
   localparam int unsigned CreditWidth = $clog2(Prefetch + 1);
 
-  if (PX != 1 && PX != 2) begin : gen_check
-    $error("hao_fill: PX must be 1 or 2, not %0d", PX);
-  end
-  if (Prefetch < FmReadLatency + 2) begin : gen_check_prefetch
-    $error("hao_fill: Prefetch must be at least %0d", FmReadLatency + 2);
+  if ((PX != 1 && PX != 2) || Prefetch < FmReadLatency + 2) begin : gen_check
+    $error("hao_fill: PX %0d must be 1 or 2, Prefetch %0d at least %0d", PX, Prefetch,
+           FmReadLatency + 2);
   end
 
   typedef struct packed {
@@ -51,37 +49,36 @@ module hao_fill #(
     logic [7:0]  win_rows, win_pitch, win_slot0, win_bank0;
   } geometry_t;
 
-  // Prepare: source address of the first row, three cycles.
+  // Prepare: take the instruction, then work out the source address of the first row, 4 cycles.
   // verilator lint_off UNUSEDSIGNAL
   fill_instr_t instr;
   // verilator lint_on UNUSEDSIGNAL
   geometry_t   prep_q;
-  logic        prep_valid_q, prep_ready_q, prep_odd_q, take, start, product_valid;
-  logic [15:0] product, prep_addr_q;
+  logic        prep_valid_q, prep_ready_q, prep_odd_q, take, taken_q, start, product_valid;
+  logic [15:0] product, prep_addr_q, prep_width, src_base_q, src_row_q;
 
   assign instr         = fill_instr_t'(instr_i);
   assign instr_ready_o = !prep_valid_q;
   assign take          = instr_valid_i && !prep_valid_q;
+  assign prep_width    = prep_q.up ? prep_q.out_w >> 1 : prep_q.out_w;
+
   hao_mul_add i_source (
     .clk_i, .rst_ni, .clear_i,
-    .valid_i  (take),
-    .a_i      (instr.up ? instr.out_w >> 1 : instr.out_w),
-    .b_i      (instr.up ? instr.y0 >> 1 : instr.y0),
-    .c_i      (instr.src_base),
+    .valid_i  (taken_q),
+    .a_i      (prep_width),
+    .b_i      (src_row_q),
+    .c_i      (src_base_q),
     .valid_o  (product_valid),
     .product_o(product)
   );
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      {prep_valid_q, prep_ready_q} <= '0;
-    end else if (clear_i) begin
-      {prep_valid_q, prep_ready_q} <= '0;
-    end else begin
-      if (take) prep_valid_q <= 1'b1;
-      else if (start) prep_valid_q <= 1'b0;
-      if (product_valid) prep_ready_q <= 1'b1;
-      else if (start) prep_ready_q <= 1'b0;
+    if (!rst_ni)      {prep_valid_q, prep_ready_q, taken_q} <= '0;
+    else if (clear_i) {prep_valid_q, prep_ready_q, taken_q} <= '0;
+    else begin
+      taken_q      <= take;
+      prep_valid_q <= take || (prep_valid_q && !start);
+      prep_ready_q <= product_valid || (prep_ready_q && !start);
     end
   end
 
@@ -91,39 +88,45 @@ module hao_fill #(
                   win_base: instr.win_base, win_rows: instr.win_rows, win_pitch: instr.win_pitch,
                   win_slot0: instr.win_slot0, win_bank0: instr.win_bank0};
       prep_odd_q <= instr.y0[0];  // an up-sampled slice begins with the second copy of a row
+      src_row_q  <= instr.up ? instr.y0 >> 1 : instr.y0;
+      src_base_q <= instr.src_base;
     end
     if (product_valid) prep_addr_q <= product;
   end
 
-  // Read ahead. Ends of rows and instructions are decided a request ahead.
-  logic                   read_q, up_q, second_q, two, credit, grant;
-  logic                   single_q, row_end_q, last_row_q;
-  logic [15:0]            addr_q, addr_next, row_addr_q, width_q, left_q, rows_q, prep_width;
+  // Read ahead. Ends of rows and instructions are decided a request ahead, credit a cycle.
+  logic                   read_q, up_q, second_q, two, credit, credit_q, request_q, grant;
+  logic                   two_q, row_end_q, last_row_q, read_next;
+  logic                   even_q;  // !addr_q[0]
+  logic [15:0]            addr_q, addr_d, addr_next, row_addr_q, width_q, left_q, rows_q;
   logic [CreditWidth-1:0] used_q;
   logic                   queue_ready, pop;
   function automatic logic end_of(logic [15:0] words);
     return words == 16'd1 || (PX == 2 && words == 16'd2);
   endfunction
 
-  assign prep_width     = prep_q.up ? prep_q.out_w >> 1 : prep_q.out_w;
-  assign two            = PX == 2 && !single_q;
+  assign two            = PX == 2 && two_q;
   assign addr_next      = addr_q + (two ? 16'd2 : 16'd1);
-  assign credit         = 32'(used_q) < Prefetch;
-  assign rd_req_valid_o = read_q && credit;
+  assign addr_d         = start ? prep_addr_q : row_end_q && up_q && !second_q ? row_addr_q
+                                                                             : addr_next;
+  assign credit         = pop || (credit_q && !(grant && 32'(used_q) == Prefetch - 1));
+  assign rd_req_valid_o = request_q;
   assign grant          = rd_req_valid_o && rd_req_ready_i;
   assign start          = prep_ready_q && queue_ready && !read_q;
+  assign read_next      = start || (read_q && !(grant && row_end_q && last_row_q));
 
   for (genvar k = 0; k < PX; k++) begin : gen_slot
     assign rd_req_en_o[k]   = k == 0 || two;
-    assign rd_req_addr_o[k] = addr_q + 16'(k);
+    assign rd_req_addr_o[k] = k == 0 ? addr_q : {addr_q[15:1] + 15'(addr_q[0]), even_q};
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni)      {read_q, used_q} <= '0;
-    else if (clear_i) {read_q, used_q} <= '0;
+    if (!rst_ni)      {credit_q, read_q, request_q, used_q} <= {1'b1, (CreditWidth + 2)'(0)};
+    else if (clear_i) {credit_q, read_q, request_q, used_q} <= {1'b1, (CreditWidth + 2)'(0)};
     else begin
-      if (start) read_q <= 1'b1;
-      else if (grant && row_end_q && last_row_q) read_q <= 1'b0;
+      read_q    <= read_next;
+      request_q <= read_next && credit;
+      credit_q  <= credit;
       if (grant != pop) used_q <= grant ? used_q + CreditWidth'(1) : used_q - CreditWidth'(1);
     end
   end
@@ -132,34 +135,31 @@ module hao_fill #(
     if (start) begin
       up_q       <= prep_q.up;
       second_q   <= prep_odd_q;
-      addr_q     <= prep_addr_q;
       row_addr_q <= prep_addr_q;
       width_q    <= prep_width;
       left_q     <= prep_width;
-      single_q   <= prep_width == 16'd1;
+      two_q      <= prep_width != 16'd1;
       row_end_q  <= end_of(prep_width);
       rows_q     <= prep_q.rows;
       last_row_q <= prep_q.rows == 16'd1;
     end else if (grant) begin
       if (row_end_q) begin
         left_q     <= width_q;
-        single_q   <= width_q == 16'd1;
+        two_q      <= width_q != 16'd1;
         row_end_q  <= end_of(width_q);
         rows_q     <= rows_q - 16'd1;
         last_row_q <= rows_q == 16'd2;
         second_q   <= !second_q;
-        if (up_q && !second_q) begin
-          addr_q <= row_addr_q;
-        end else begin
-          addr_q     <= addr_next;
-          row_addr_q <= addr_next;
-        end
+        if (!up_q || second_q) row_addr_q <= addr_next;
       end else begin
         left_q    <= left_q - 16'(PX);
-        single_q  <= left_q == 16'(PX) + 16'd1;
+        two_q     <= left_q != 16'(PX) + 16'd1;
         row_end_q <= end_of(left_q - 16'(PX));
-        addr_q    <= addr_next;
       end
+    end
+    if (start || grant) begin
+      addr_q <= addr_d;
+      even_q <= !addr_d[0];
     end
   end
 
@@ -219,10 +219,8 @@ module hao_fill #(
     .win_pitch_i(geometry.win_pitch),
     .win_slot0_i(geometry.win_slot0),
     .win_bank0_i(geometry.win_bank0),
-    .valid_o    (place_valid),
-    .next_i     (sent),
-    .bank_o     (word_place[15:12]),
-    .addr_o     (word_place[11:0])
+    .valid_o    (place_valid), .next_i(sent),
+    .bank_o     (word_place[15:12]), .addr_o(word_place[11:0])
   );
 
   // The word on its way to the window, and whether it is its instruction's last.
@@ -291,6 +289,9 @@ module hao_fill #(
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    take && instr.up |-> !instr.out_w[0])
     else $error("hao_fill: an up-sampled slice has an odd width, %0d", instr.out_w);
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   credit_q == (32'(used_q) < Prefetch) && request_q == (read_q && credit_q))
+    else $error("hao_fill: %0d requests of credit used", used_q);
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    rd_rsp_valid_i |-> unused_ready)
     else $error("hao_fill: an answer met a full buffer");

@@ -90,24 +90,28 @@ module hao_frontend
   logic        start, soft_reset, run_begin, run_end, illegal, halt, drain, clear;
   logic        busy, done, fault, fault_q;
   fault_e      fault_code, fault_code_q;
-  logic [NumUnits-1:0] stall_q;
+  logic [NumUnits-1:0] stall_q, queue_empty, unit_active;
+  logic        idle_q;
 
-  // A fault reaches the registers, a stall the counters, a cycle later: nothing waits for them.
+  // A fault reaches the registers, a stall the counters, and END that the units are done, a cycle
+  // later. END's words come after those of the instruction before it, so it sees that one.
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       fault_q      <= 1'b0;
       fault_code_q <= FaultNone;
       stall_q      <= '0;
+      idle_q       <= 1'b0;
     end else begin
       fault_q      <= fault;
       fault_code_q <= fault_code;
       stall_q      <= unit_stall_i;
+      idle_q       <= &queue_empty && unit_active == '0;
     end
   end
   logic [31:0] program_count;
   logic [39:0] program_addr;
 
-  logic [NumUnits-1:0]  queue_valid, queue_ready, queue_empty, unit_active, unit_wait;
+  logic [NumUnits-1:0]  queue_valid, queue_ready, unit_wait;
   logic [InstrBits-1:0] queue_instr;
   logic [31:0]          cycles, read_beats, write_beats;
   logic [31:0]          done_count [NumUnits], active_count [NumUnits];
@@ -202,7 +206,7 @@ module hao_frontend
     .rst_ni,
     .clear_i      (clear),
     .begin_i      (run_begin),
-    .halt_i       (halt || drain),
+    .halt_i       (halt),
     .addr_i       (program_addr),
     .count_i      (program_count),
     .end_o        (run_end),
@@ -217,7 +221,7 @@ module hao_frontend
     .instr_valid_o(queue_valid),
     .instr_ready_i(queue_ready),
     .instr_o      (queue_instr),
-    .units_idle_i (&queue_empty && unit_active == '0)
+    .units_idle_i (idle_q)
   );
 
   for (genvar u = 0; u < int'(NumUnits); u++) begin : gen_unit
@@ -229,7 +233,7 @@ module hao_frontend
       .clk_i,
       .rst_ni,
       .clear_i     (clear),
-      .halt_i      (halt || drain),
+      .halt_i      (halt),
       .in_valid_i  (queue_valid[u]),
       .in_ready_o  (queue_ready[u]),
       .in_instr_i  (queue_instr),

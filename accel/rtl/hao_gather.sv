@@ -89,13 +89,14 @@ module hao_gather
   logic [3:0]                 req_phase_q;       // row number modulo the stride
   logic                       req_done_q, row_wanted, row_room, order_ready, step;
   logic                       looked_q, wanted_q, room_q;  // the comparisons, one cycle later
+  logic [15:0]                words_q, last_word_q;        // words of a row, and less 1
 
   assign row_wanted   = req_row_q >= 0 && req_row_q < RowBits'(instr_q.in_h) &&
                         req_phase_q < instr_q.kernel;
   assign row_room     = req_row_q < top_q + signed'(RowBits'(Rows));
   assign req_valid_o  = looked_q && wanted_q && room_q && order_ready;
   assign req_addr_o   = row_addr_q;
-  assign req_words_o  = 16'((17'(instr_q.in_w) + 17'd3) >> 2);
+  assign req_words_o  = words_q;
   assign step         = looked_q && (!wanted_q || (req_valid_o && req_ready_i));
   assign requesting_o = state_q == Multiply || state_q == Begin || (state_q == Run && !req_done_q);
 
@@ -106,8 +107,10 @@ module hao_gather
   end
 
   always_ff @(posedge clk_i) begin
-    wanted_q <= row_wanted;
-    room_q   <= row_room;
+    wanted_q    <= row_wanted;
+    room_q      <= row_room;
+    words_q     <= 16'((17'(instr_q.in_w) + 17'd3) >> 2);  // known before a row is asked for
+    last_word_q <= words_q - 16'd1;
     unique case (state_q)
       Idle: if (start_valid_i) begin
         instr_q       <= ldi_instr_t'(instr_i);
@@ -179,7 +182,7 @@ module hao_gather
 
   assign fill         = row_valid && data_valid_i;
   assign data_ready_o = row_valid && upper_q;
-  assign row_end      = fill && upper_q && word_q == req_words_o - 16'd1;
+  assign row_end      = fill && upper_q && word_q == last_word_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

@@ -35,7 +35,8 @@ module hao_gather_emit
 
   // Walk.
   logic                      walk_q;        // pixels are left
-  logic [15:0]               x_q, y_q, pixel_q;
+  logic [15:0]               left_q, rows_q, pixel_q;  // pixels behind this one in its row; rows
+  logic                      row_last_q, last_row_q;   // none behind it; no row below it
   logic signed [ColBits-1:0] col_q;         // left column of the window
   logic signed [RowBits-1:0] top_q;
   logic [2:0]                slot_q;        // ring place of the top row
@@ -51,8 +52,8 @@ module hao_gather_emit
   assign left_edge = -signed'(ColBits'(instr_i.pad));
   assign bottom    = top_q + (wide ? RowBits'(2) : '0);
   assign pixel_end = issue && (!wide || second_q);
-  assign row_end   = pixel_end && x_q == instr_i.out_w - 16'd1;
-  assign last      = y_q == instr_i.y1 - 16'd1 && x_q == instr_i.out_w - 16'd1;
+  assign row_end   = pixel_end && row_last_q;
+  assign last      = row_last_q && last_row_q;  // both are decided a pixel ahead
   assign top_o     = top_q;
 
   // A window's rows are there when the lowest that lies in the image is: looked up in two cycles.
@@ -75,8 +76,10 @@ module hao_gather_emit
       rows_ready_q <= 1'b0;
       row_end_q    <= 1'b0;
       credit_q     <= 4'(Buffer);
-      x_q          <= '0;
-      y_q          <= '0;
+      left_q       <= '0;
+      rows_q       <= '0;
+      row_last_q   <= 1'b0;
+      last_row_q   <= 1'b0;
       pixel_q      <= '0;
       col_q        <= '0;
       top_q        <= '0;
@@ -93,25 +96,29 @@ module hao_gather_emit
       rows_ready_q <= run_i && rows_ready && !row_end && !row_end_q;
       credit_q     <= credit_q - (issue && !second_q ? (two_words ? 4'd2 : 4'd1) : 4'd0) + 4'(pop);
       if (begin_i) begin
-        walk_q  <= 1'b1;
-        x_q     <= '0;
-        y_q     <= instr_i.y0;
-        pixel_q <= pixel_i;
-        col_q   <= left_edge;
-        top_q   <= first_row_i;
-        slot_q  <= '0;
+        walk_q     <= 1'b1;
+        left_q     <= instr_i.out_w - 16'd1;
+        row_last_q <= instr_i.out_w == 16'd1;
+        rows_q     <= instr_i.y1 - instr_i.y0;
+        last_row_q <= 16'(instr_i.y1 - instr_i.y0) == 16'd1;
+        pixel_q    <= pixel_i;
+        col_q      <= left_edge;
+        top_q      <= first_row_i;
+        slot_q     <= '0;
       end else if (issue) begin
         second_q <= wide && !second_q;
         if (pixel_end) begin
-          pixel_q <= pixel_q + 16'd1;
-          x_q     <= row_end ? '0 : x_q + 16'd1;
-          col_q   <= row_end ? left_edge : col_q + signed'(ColBits'(instr_i.stride));
+          pixel_q    <= pixel_q + 16'd1;
+          left_q     <= row_end ? instr_i.out_w - 16'd1 : left_q - 16'd1;
+          row_last_q <= row_end ? instr_i.out_w == 16'd1 : left_q == 16'd1;
+          col_q      <= row_end ? left_edge : col_q + signed'(ColBits'(instr_i.stride));
         end
         if (row_end) begin
-          walk_q <= !last;
-          y_q    <= y_q + 16'd1;
-          top_q  <= top_q + signed'(RowBits'(instr_i.stride));
-          slot_q <= advance(slot_q, instr_i.stride);
+          walk_q     <= !last;
+          rows_q     <= rows_q - 16'd1;
+          last_row_q <= rows_q == 16'd2;
+          top_q      <= top_q + signed'(RowBits'(instr_i.stride));
+          slot_q     <= advance(slot_q, instr_i.stride);
         end
       end
     end
@@ -142,8 +149,15 @@ module hao_gather_emit
     logic [15:0] addr1;
   } tag_t;
 
-  logic signed [ColBits-1:0] width;
-  assign width = signed'(ColBits'(instr_i.in_w));
+  // Kernel row or column k lies in the image where the window begins before these limits.
+  logic signed [RowBits-1:0] row_limit_q [3];
+  logic signed [ColBits-1:0] col_limit_q [3];
+  always_ff @(posedge clk_i) begin
+    for (int k = 0; k < 3; k++) begin
+      row_limit_q[k] <= height - RowBits'(k);
+      col_limit_q[k] <= signed'(ColBits'(instr_i.in_w)) - ColBits'(k);
+    end
+  end
 
   tag_t        tag_d, tag_1_q, tag_2_q;
   logic        valid_1_q, valid_2_q;
@@ -155,8 +169,8 @@ module hao_gather_emit
     tag_d.odd       = col_q[0];
     tag_d.first_mem = first_mem;
     for (int k = 0; k < 3; k++) begin
-      tag_d.row_in[k] = top_q + RowBits'(k) >= 0 && top_q + RowBits'(k) < height;
-      tag_d.col_in[k] = col_q + ColBits'(k) >= 0 && col_q + ColBits'(k) < width;
+      tag_d.row_in[k] = top_q >= -signed'(RowBits'(k)) && top_q < row_limit_q[k];
+      tag_d.col_in[k] = col_q >= -signed'(ColBits'(k)) && col_q < col_limit_q[k];
     end
     tag_d.addr0 = instr_i.dst_base0 + pixel_q;
     tag_d.addr1 = instr_i.dst_base1 + pixel_q;

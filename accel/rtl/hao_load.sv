@@ -60,52 +60,62 @@ module hao_load
   state_e               state_q;
   logic [InstrBits-1:0] instr_q;
   logic [39:0]          addr_q;
-  pending_t             entry_q, head;
+  pending_t             entry_q, entry, head;
   // verilator lint_off UNUSEDSIGNAL
   load_instr_t          load;
   ldi_instr_t           ldi;
   // verilator lint_on UNUSEDSIGNAL
-  logic                 take, ldi_empty, list_in_valid, list_ready, list_valid, list_pop, requested;
-  logic                 gather_ready, gather_requesting, gather_req_valid;
+  logic                 take, empty_q, list_in_valid, list_valid, list_pop, requested;
+  logic                 started, gather_ready, gather_requesting, gather_req_valid;
   logic [39:0]          gather_req_addr;
   logic [15:0]          gather_req_words;
   logic [2:0]           list_level;
+  logic                 list_free, list_ready_q;  // a cycle late: only the front fills the list
 
-  assign ldi_empty     = ldi.y1 <= ldi.y0 || ldi.out_w == '0;
   assign load          = load_instr_t'(instr_i);
   assign ldi           = ldi_instr_t'(instr_i);
   assign instr_ready_o = state_q == Idle;
   assign take          = instr_valid_i && instr_ready_o;
-  assign requested     = state_q == Request && list_ready &&
+  assign requested     = state_q == Request && list_ready_q &&
                          (dma_ready_i || entry_q.kind == Nothing);
-  assign list_in_valid = requested || (state_q == Start && gather_ready && list_ready);
+  assign started       = state_q == Start && list_ready_q && (empty_q || gather_ready);
+  assign list_in_valid = requested || started;
 
-  assign dma_valid_o = (state_q == Request && list_ready && entry_q.kind == Copy) ||
+  assign dma_valid_o = (state_q == Request && list_ready_q && entry_q.kind == Copy) ||
                        (state_q == Rows && gather_req_valid);
   assign dma_addr_o  = state_q == Rows ? gather_req_addr : addr_q;
   assign dma_words_o = state_q == Rows ? gather_req_words : entry_q.left;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      state_q <= Idle;
+      state_q      <= Idle;
+      list_ready_q <= 1'b1;
     end else if (clear_i) begin
-      state_q <= Idle;
+      state_q      <= Idle;
+      list_ready_q <= 1'b1;
     end else begin
+      list_ready_q <= list_free;
       unique case (state_q)
-        Idle:    if (take) state_q <= load.opcode == OpLdi && !ldi_empty ? Start : Request;
+        Idle:    if (take) state_q <= load.opcode == OpLdi ? Start : Request;
         Request: if (requested) state_q <= Idle;
-        Start:   if (gather_ready && list_ready) state_q <= Rows;
+        Start:   if (started) state_q <= empty_q ? Idle : Rows;
         default: if (!gather_requesting) state_q <= Idle;
       endcase
     end
   end
 
+  always_comb begin
+    entry = entry_q;
+    if (state_q == Start && empty_q) entry.kind = Nothing;
+  end
+
   always_ff @(posedge clk_i) begin
     if (take) begin
       instr_q <= instr_i;
+      empty_q <= ldi.y1 <= ldi.y0 || ldi.out_w == '0;  // looked at where it is an LDI
       addr_q  <= base_i[load.base_sel[1:0]] + 40'(load.dram_offset);
       if (load.opcode == OpLdi) begin
-        entry_q <= '{kind: ldi_empty ? Nothing : Gather, target: TargetFeature, addr: '0, left: '0};
+        entry_q <= '{kind: Gather, target: TargetFeature, addr: '0, left: '0};
       end else begin
         entry_q <= '{kind: load.length == '0 ? Nothing : Copy,
                      target: load_target_e'(load.target[1:0]),
@@ -122,8 +132,8 @@ module hao_load
     .rst_ni,
     .clear_i,
     .in_valid_i (list_in_valid),
-    .in_ready_o (list_ready),
-    .in_data_i  (entry_q),
+    .in_ready_o (list_free),
+    .in_data_i  (entry),
     .out_valid_o(list_valid),
     .out_ready_i(list_pop),
     .out_data_o (head),
@@ -132,20 +142,18 @@ module hao_load
 
   // Back: the oldest instruction takes the words as they come.
   pending_t     current_q;
-  logic         active_q, copy_data, gather_data, gather_ready_data, moved, free, last;
+  logic         active_q, copying_q, gathering_q;  // at work, on which kind
+  logic         gather_data, gather_ready_data, moved, free, last;
   logic         gather_valid, gather_last, gather_take;
   logic [15:0]  gather_addr;
   logic [127:0] gather_word;
 
   assign list_pop     = list_valid && !active_q;
-  assign copy_data    = active_q && current_q.kind == Copy && data_valid_i;
-  assign gather_data  = active_q && current_q.kind == Gather && data_valid_i;
-  assign gather_take  = active_q && current_q.kind == Gather && free;
-  assign data_ready_o = active_q && ((current_q.kind == Copy && free) ||
-                                     (current_q.kind == Gather && gather_ready_data));
+  assign gather_data  = gathering_q && data_valid_i;
+  assign gather_take  = gathering_q && free;
+  assign data_ready_o = (copying_q && free) || (gathering_q && gather_ready_data);
   assign moved        = free && active_q &&
-                        (copy_data || current_q.kind == Nothing ||
-                         (current_q.kind == Gather && gather_valid));
+                        (copying_q ? data_valid_i : !gathering_q || gather_valid);
 
   hao_gather #(
     .RowBytes(RowBytes)
@@ -153,7 +161,7 @@ module hao_load
     .clk_i,
     .rst_ni,
     .clear_i,
-    .start_valid_i(state_q == Start && list_ready),
+    .start_valid_i(state_q == Start && list_ready_q && !empty_q),
     .start_ready_o(gather_ready),
     .instr_i      (instr_q),
     .image_addr_i (addr_q),
@@ -174,12 +182,12 @@ module hao_load
 
   // Words on their way into a memory. An instruction is done when its last word is in.
   typedef struct packed {
-    logic         to_feature;
-    logic         to_buffer;  // neither: an instruction without a word
     logic         last;
     load_target_e target;
     logic [15:0]  addr;
     logic [127:0] data;
+    logic         to_feature;  // zero without a word
+    logic         to_buffer;   // neither: an instruction without a word
   } word_t;
 
   word_t word_in, word;
@@ -189,11 +197,12 @@ module hao_load
                      to_buffer: current_q.kind != Nothing && current_q.target != TargetFeature,
                      last: last,
                      target: current_q.target,
-                     addr: current_q.kind == Gather ? gather_addr : current_q.addr,
-                     data: current_q.kind == Gather ? gather_word : data_i};
+                     addr: gathering_q ? gather_addr : current_q.addr,
+                     data: gathering_q ? gather_word : data_i};
 
   hao_fifo_pair #(
-    .Width($bits(word_t))
+    .Width($bits(word_t)),
+    .Flags(2)
   ) u_words (
     .clk_i,
     .rst_ni,
@@ -207,10 +216,10 @@ module hao_load
   );
 
   assign word_ready      = !word.to_feature || fm_wr_ready_i;
-  assign fm_wr_valid_o   = word_valid && word.to_feature;
+  assign fm_wr_valid_o   = word.to_feature;
   assign fm_wr_addr_o    = word.addr;
   assign fm_wr_data_o    = word.data;
-  assign buf_wr_valid_o  = word_valid && word.to_buffer;
+  assign buf_wr_valid_o  = word.to_buffer;
   assign buf_wr_target_o = word.target;
   assign buf_wr_addr_o   = word.addr;
   assign buf_wr_data_o   = word.data;
@@ -226,14 +235,11 @@ module hao_load
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      active_q <= 1'b0;
-    end else if (clear_i) begin
-      active_q <= 1'b0;
-    end else begin
-      if (list_pop)           active_q <= 1'b1;
-      else if (moved && last) active_q <= 1'b0;
-    end
+    if (!rst_ni)                 {active_q, copying_q, gathering_q} <= '0;
+    else if (clear_i)            {active_q, copying_q, gathering_q} <= '0;
+    else if (list_pop)           {active_q, copying_q, gathering_q} <=
+                                   {1'b1, head.kind == Copy, head.kind == Gather};
+    else if (moved && last)      {active_q, copying_q, gathering_q} <= '0;
   end
 
   always_ff @(posedge clk_i) begin
@@ -246,6 +252,12 @@ module hao_load
   end
 
 `ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   copying_q == (active_q && current_q.kind == Copy) &&
+                   gathering_q == (active_q && current_q.kind == Gather))
+    else $error("hao_load: works on another kind than its instruction's");
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) list_in_valid |-> list_free)
+    else $error("hao_load: an instruction found no place in the list");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    take |-> load.base_sel[3:2] == '0 && load.dram_offset[3:0] == '0 &&
                    (load.opcode == OpLdi || load.target[3:2] == '0))

@@ -1,6 +1,7 @@
 // AXI4 read master with two clients, instruction fetch (0) and LOAD (1). A burst is requested only
 // when the client's buffer has room for all of it, so that no beat ever waits on the bus; fetch
-// goes first, burst by burst. Whether there is room is worked out a cycle before a burst may go.
+// goes first, burst by burst. Whether there is room is worked out a cycle before a burst may go; a
+// word that was taken makes room a cycle later.
 module hao_read_dma #(
   parameter int unsigned MaxBurst    = 64,
   parameter int unsigned Outstanding = 4,
@@ -49,7 +50,7 @@ module hao_read_dma #(
   logic [UsedBits-1:0] used_q [Clients];  // words requested and not yet taken by the client
 
   for (genvar c = 0; c < int'(Clients); c++) begin : gen_client
-    logic last_burst;
+    logic last_burst, taken_q;
     hao_burst #(
       .MaxBurst(c == 0 ? FetchBurst : MaxBurst)
     ) u_burst (
@@ -75,13 +76,16 @@ module hao_read_dma #(
       if (!rst_ni) begin
         used_q[c]  <= '0;
         offer_q[c] <= 1'b0;
+        taken_q    <= 1'b0;
       end else if (clear_i) begin
         used_q[c]  <= '0;
         offer_q[c] <= 1'b0;
+        taken_q    <= 1'b0;
       end else begin
         offer_q[c] <= burst_valid[c] && room[c] && !burst_ready[c];
-        used_q[c] <= used_q[c] + (burst_ready[c] ? UsedBits'(burst_beats[c]) : '0)
-                   - UsedBits'(out_valid_o[c] && out_ready_i[c]);
+        taken_q    <= out_valid_o[c] && out_ready_i[c];
+        used_q[c]  <= used_q[c] + (burst_ready[c] ? UsedBits'(burst_beats[c]) : '0)
+                    - UsedBits'(taken_q);
       end
     end
   end

@@ -43,7 +43,8 @@ module hao_store
   logic [3:0]   credit_q, flights_q;        // words that the buffer may still be sent
   logic         take, read, empty_done, empty_done_q, pop;
   logic [3:0]   level;
-  logic         buffer_ready, room_q;       // room: credit_q != 0
+  logic         buffer_ready, room_q, room; // room: credit_q != 0
+  logic         last_q, reading, asking_q;  // last: left_q == 1; asking: reading and room
 
   assign take          = instr_valid_i && instr_ready_o;
   assign instr_ready_o = !held_q;
@@ -54,10 +55,12 @@ module hao_store
   assign dma_valid_o    = request_q;
   assign dma_addr_o     = addr_q;
   assign dma_words_o    = words_q;
-  assign rd_req_valid_o = reading_q && room_q;
+  assign rd_req_valid_o = asking_q;
   assign rd_req_addr_o  = src_q;
   assign read           = rd_req_valid_o && rd_req_ready_i;
   assign pop            = data_valid_o && data_ready_i;
+  assign reading        = (begins && !empty_done) || (reading_q && !(read && last_q));
+  assign room           = pop || (room_q && !(read && credit_q == 4'd1));
   assign done_o         = dma_done_i || empty_done_q;
   assign stall_o        = (rd_req_valid_o && !rd_req_ready_i) || (data_valid_o && !data_ready_i);
 
@@ -91,6 +94,8 @@ module hao_store
     if (!rst_ni) begin
       request_q    <= 1'b0;
       reading_q    <= 1'b0;
+      asking_q     <= 1'b0;
+      last_q       <= 1'b0;
       empty_done_q <= 1'b0;
       addr_q       <= '0;
       words_q      <= '0;
@@ -102,34 +107,41 @@ module hao_store
     end else if (clear_i) begin
       request_q    <= 1'b0;
       reading_q    <= 1'b0;
+      asking_q     <= 1'b0;
       empty_done_q <= 1'b0;
       credit_q     <= 4'(BufferWords);
       room_q       <= 1'b1;
       flights_q    <= '0;
     end else begin
-      room_q       <= pop || (room_q && !(read && credit_q == 4'd1));
+      room_q       <= room;
+      asking_q     <= reading && room;
+      reading_q    <= reading;
       empty_done_q <= empty_done;
-      credit_q     <= credit_q - 4'(read) + 4'(pop);
+      if (read != pop) credit_q <= read ? credit_q - 4'd1 : credit_q + 4'd1;
       flights_q    <= flights_q + 4'(begins && !empty_done) - 4'(dma_done_i);
       if (begins && !empty_done) begin
         request_q <= 1'b1;
-        reading_q <= 1'b1;
         addr_q    <= base_i[instr_q.base_sel[1:0]] + 40'(instr_q.dram_offset);
         words_q   <= instr_q.length;
         left_q    <= instr_q.length;
+        last_q    <= instr_q.length == 16'd1;
         src_q     <= instr_q.src_addr;
       end else begin
         if (dma_ready_i) request_q <= 1'b0;
         if (read) begin
-          src_q     <= src_q + 16'd1;
-          left_q    <= left_q - 16'd1;
-          reading_q <= left_q != 16'd1;
+          src_q  <= src_q + 16'd1;
+          left_q <= left_q - 16'd1;
+          last_q <= left_q == 16'd2;
         end
       end
     end
   end
 
 `ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   asking_q == (reading_q && room_q) && room_q == (credit_q != '0) &&
+                   (!reading_q || last_q == (left_q == 16'd1)))
+    else $error("hao_store: %0d words of %0d left miscounted", credit_q, left_q);
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
                    rd_rsp_valid_i |-> buffer_ready)
     else $error("hao_store: a word found no room");

@@ -5,7 +5,8 @@
 // tile_valid_o offers the next tile when its words will be in place in time, that is when a beat
 // granted three cycles after tile_ready_i or later finds them; release_i says that the tile taken
 // last is no longer needed in the shadow registers, and loading of the following one starts. With
-// WbReadLatency = 2 a tile of W words thus lasts W cycles at least.
+// WbReadLatency = 2 a tile of W words thus lasts W cycles at least. The offered tile waits in
+// registers while the walk is at the next one.
 module hao_weight_tile #(
   parameter int unsigned PO        = 16,
   parameter int unsigned WbWords   = 4096,
@@ -53,7 +54,7 @@ module hao_weight_tile #(
 
   localparam int unsigned WbWidth = $clog2(WbWords);
   localparam int unsigned LmWidth = $clog2(LmEntries);
-  localparam int unsigned Early   = 5;  // words still to be read when a tile is offered
+  localparam int unsigned Early   = 6;  // words to be read a cycle before a tile is offered
 
   if (PO != 8 && PO != 16) begin : gen_check
     $error("hao_weight_tile: PO must be 8 or 16, not %0d", PO);
@@ -62,21 +63,32 @@ module hao_weight_tile #(
     $error("hao_weight_tile: WbWords and LmEntries must be powers of two");
   end
 
-  // The tile to be loaded or offered.
+  // The tile to be loaded.
   logic               active_q, w8_q, half_q, chunk_last_q, first_q;
   logic [15:0]        last_plane_q, next_row_q, plane_q, tap_q;  // next_row: step of the place
   logic [3:0]         last_tap_q, ky_q, kx_q;
   logic [31:0]        chunks_q;
   logic [WbWidth-1:0] w_addr_q, w_ptr_q;
   logic [LmWidth-1:0] list_addr_q, list_ptr_q;
-  logic               plane_end, kx_end, set_end, chunk_end, instr_end, take, start;
+  logic               plane_end_q, kx_end_q, ky_end_q, set_end_q, chunk_end, instr_end, take, start;
+  logic               base_valid_q;  // its input plane's address is known
+  logic               loading_q;     // its words are being read or have been
+  logic               load, short;   // reading them starts
+  logic [4:0]         left_q;        // words still to be read
 
-  assign plane_end   = plane_q == last_plane_q;
-  assign kx_end      = kx_q == last_tap_q;
-  assign set_end     = plane_end && kx_end && ky_q == last_tap_q;
-  assign chunk_end   = set_end && (PO == 16 || half_q);
+  // Where a tile ends something is known two cycles after it has changed; it lasts longer.
+  always_ff @(posedge clk_i) begin
+    plane_end_q <= plane_q == last_plane_q;
+    kx_end_q    <= kx_q == last_tap_q;
+    ky_end_q    <= ky_q == last_tap_q;
+    set_end_q   <= plane_end_q && kx_end_q && ky_end_q;
+  end
+  assign chunk_end   = set_end_q && (PO == 16 || half_q);
   assign instr_end   = chunk_end && chunk_last_q;
-  assign take        = tile_valid_o && tile_ready_i;
+  // A tile of no more words than may be missing is offered as its loading starts.
+  assign short       = PO == 8 && !w8_q;
+  assign take        = base_valid_q && !tile_valid_o &&
+                       ((loading_q && 32'(left_q) <= Early) || (load && short));
   assign start       = cmd_valid_i && (!active_q || (take && instr_end));
   assign cmd_ready_o = !active_q || (take && instr_end);
 
@@ -100,14 +112,14 @@ module hao_weight_tile #(
       half_q       <= 1'b0;
       chunks_q     <= cmd_chunks_i;
       chunk_last_q <= cmd_chunks_i == '0;
-    end else if (take && set_end) begin
+    end else if (take && set_end_q) begin
       half_q <= PO == 8 && !half_q;
       if (chunk_end) begin
         chunks_q     <= chunks_q - 32'd1;
         chunk_last_q <= chunks_q == 32'd1;
       end
     end
-    if (start || (take && set_end)) begin
+    if (start || (take && set_end_q)) begin
       first_q    <= 1'b1;
       plane_q    <= '0;
       kx_q       <= '0;
@@ -118,12 +130,12 @@ module hao_weight_tile #(
     end else if (take) begin
       first_q <= 1'b0;
       w_ptr_q <= w_ptr_q + WbWidth'(w8_q ? TileWordsW8 : TileWordsW4);
-      if (plane_end) begin
+      if (plane_end_q) begin
         plane_q    <= '0;
         list_ptr_q <= list_addr_q;
-        tap_q      <= tap_q + (kx_end ? next_row_q : 16'd1);
-        kx_q       <= kx_end ? '0 : kx_q + 4'd1;
-        if (kx_end) ky_q <= ky_q + 4'd1;
+        tap_q      <= tap_q + (kx_end_q ? next_row_q : 16'd1);
+        kx_q       <= kx_end_q ? '0 : kx_q + 4'd1;
+        if (kx_end_q) ky_q <= ky_q + 4'd1;
       end else begin
         plane_q    <= plane_q + 16'd1;
         list_ptr_q <= list_ptr_q + LmWidth'(1);
@@ -133,7 +145,6 @@ module hao_weight_tile #(
 
   // Its input plane: read a list word, pick the entry, move by the tap.
   logic [2:0]   look_q;         // bit k: k + 1 cycles after the tile changed
-  logic         base_valid_q;
   logic [127:0] list_word;
   logic [15:0]  base_q;
 
@@ -170,10 +181,8 @@ module hao_weight_tile #(
   end
 
   // Its words.
-  logic               loading_q;  // the tile's words are being read or have been
-  logic               free_q;     // the shadow registers may be overwritten
-  logic               load;
-  logic [4:0]         left_q, count;
+  logic               free_q;  // the shadow registers may be overwritten
+  logic [4:0]         count;
   logic [WbWidth-1:0] rd_ptr_q;
   logic [3:0]         index_q [3];
   logic [2:0]         read_q;     // bit k: k cycles after the read
@@ -237,19 +246,35 @@ module hao_weight_tile #(
     .rd_data_o(w_data_o)
   );
 
-  assign w_valid_o    = read_q[2];
-  assign w_index_o    = index_q[2];
-  assign w8_o         = load_w8_q[2];
-  assign tile_valid_o = loading_q && base_valid_q && 32'(left_q) <= Early;
-  assign tile_base_o  = base_q;
-  assign tile_ky_o    = ky_q;
-  assign tile_kx_o    = kx_q;
-  assign tile_first_o = first_q;
-  assign tile_last_o  = set_end;
-  assign tile_half_o  = half_q;
-  assign tile_final_o = chunk_last_q;
+  assign w_valid_o = read_q[2];
+  assign w_index_o = index_q[2];
+  assign w8_o      = load_w8_q[2];
+
+  // The offered tile. It is the only one whose words wait, so its place is free for the next.
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni)      tile_valid_o <= 1'b0;
+    else if (clear_i) tile_valid_o <= 1'b0;
+    else              tile_valid_o <= take || (tile_valid_o && !tile_ready_i);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (take) begin
+      tile_base_o  <= base_q;
+      tile_ky_o    <= ky_q;
+      tile_kx_o    <= kx_q;
+      tile_first_o <= first_q;
+      tile_last_o  <= set_end_q;
+      tile_half_o  <= half_q;
+      tile_final_o <= chunk_last_q;
+    end
+  end
 
 `ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) take |->
+                   plane_end_q == (plane_q == last_plane_q) && kx_end_q == (kx_q == last_tap_q) &&
+                   set_end_q == (plane_q == last_plane_q && kx_q == last_tap_q &&
+                                 ky_q == last_tap_q))
+    else $error("hao_weight_tile: a tile was taken before its ends were known");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) start |->
                    cmd_n_in_i != '0 && cmd_kernel_i != '0)
     else $error("hao_weight_tile: %0d planes, kernel %0d", cmd_n_in_i, cmd_kernel_i);

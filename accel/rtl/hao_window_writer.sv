@@ -35,7 +35,8 @@ module hao_window_writer #(
   logic [7:0]  last_slot_q, pitch_q, slot_q;
   logic [3:0]  row_bank_q, row_bank_next, bank_q, phase_q;  // phase: x mod 11
   logic [11:0] row_addr_q, row_addr_next, addr_q, first_addr;
-  logic        ready_q, first_valid, row_end;
+  logic        ready_q, first_valid;
+  logic        row_end_q, narrow_q;  // left_q == 0; rows of one pixel
 
   hao_mul_add #(
     .AWidth(8),
@@ -57,7 +58,6 @@ module hao_window_writer #(
   assign valid_o       = first_valid || ready_q;
   assign bank_o        = bank_q;
   assign addr_o        = first_valid ? first_addr : addr_q;
-  assign row_end       = left_q == '0;
   assign row_bank_next = row_bank_q >= 4'd8 ? row_bank_q - 4'd8 : row_bank_q + 4'd3;
   assign row_addr_next = slot_q == last_slot_q ? base_q
                        : (first_valid ? first_addr : row_addr_q) + 12'(pitch_q);
@@ -65,6 +65,8 @@ module hao_window_writer #(
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       ready_q     <= 1'b0;
+      row_end_q   <= 1'b0;
+      narrow_q    <= 1'b0;
       last_x_q    <= '0;
       left_q      <= '0;
       base_q      <= '0;
@@ -90,13 +92,15 @@ module hao_window_writer #(
       bank_q      <= win_bank0_i[3:0];
       phase_q     <= '0;
     end else begin
+      narrow_q  <= last_x_q == '0;
+      row_end_q <= !next_i ? left_q == '0 : row_end_q ? narrow_q : left_q == 16'd1;
       if (first_valid) begin
         ready_q    <= 1'b1;
         row_addr_q <= first_addr;
         addr_q     <= first_addr;
       end
       if (next_i) begin
-        if (row_end) begin
+        if (row_end_q) begin
           left_q     <= last_x_q;
           slot_q     <= slot_q == last_slot_q ? '0 : slot_q + 8'd1;
           row_bank_q <= row_bank_next;
@@ -105,9 +109,9 @@ module hao_window_writer #(
           row_addr_q <= row_addr_next;
           addr_q     <= row_addr_next;
         end else begin
-          left_q  <= left_q - 16'd1;
-          bank_q  <= bank_q == 4'(Banks - 1) ? '0 : bank_q + 4'd1;
-          phase_q <= phase_q == 4'(Banks - 1) ? '0 : phase_q + 4'd1;
+          left_q    <= left_q - 16'd1;
+          bank_q    <= bank_q == 4'(Banks - 1) ? '0 : bank_q + 4'd1;
+          phase_q   <= phase_q == 4'(Banks - 1) ? '0 : phase_q + 4'd1;
           if (phase_q == 4'(Banks - 1)) addr_q <= addr_o + 12'd1;
         end
       end
@@ -115,6 +119,9 @@ module hao_window_writer #(
   end
 
 `ifndef SYNTHESIS
+  assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)
+                   next_i |-> row_end_q == (left_q == '0))
+    else $error("hao_window_writer: the end of a row was decided wrongly");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i) next_i |-> valid_o)
     else $error("hao_window_writer: a word was taken before the address was ready");
   assert property (@(posedge clk_i) disable iff (!rst_ni || clear_i)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +20,26 @@ from hao.synth.report import LARGEST_LEVELS, Synthesis, summarize, table_path, t
 from hao.synth.sources import Sources
 
 
-def synthesize(configuration: str, board: str, module: str, json: Path | None, table: bool, console: Console) -> int:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``hao synth`` is asked for.
+
+    Attributes:
+        module: the block to synthesize with all below it; empty: the engine.
+        whole: in one run, cut into no blocks.
+        json: where to write the report; None: nowhere.
+        table: write the committed table.
+    """
+
+    configuration: str
+    board: str
+    module: str = ""
+    whole: bool = False
+    json: Path | None = None
+    table: bool = False
+
+
+def synthesize(options: Options, console: Console) -> int:
     """Synthesize, print, and write what was asked for; return the exit code.
 
     Raises:
@@ -28,23 +48,26 @@ def synthesize(configuration: str, board: str, module: str, json: Path | None, t
         SynthesisError: Yosys refused the RTL, or a path has too many logic levels.
         MissingTool: Yosys is not installed.
     """
-    config = configuration_named(configuration)
-    target = load_board(board)
-    top = module or TOP
+    if options.whole and options.table:
+        raise SynthesisError("a committed table lists blocks, and --whole has none", "leave out --whole or --table")
+    config = configuration_named(options.configuration)
+    target = load_board(options.board)
+    top = options.module or TOP
+    sources = Sources.load()
     design = synthesize_design(
-        Sources.load(),
+        sources.in_one_block() if options.whole else sources,
         top,
         parameter_values(config),
         lambda label: console.print(f"  {label}", style="dim", markup=False),
     )
-    report = summarize(configuration, design, estimate(design))
+    report = summarize(options.configuration, design, estimate(design))
     _print(console, report, target)
-    if not module:
+    if not options.module and not options.whole:
         _print_estimate(console, report, config)
-    if json is not None:
-        write(json, report.model_dump_json(indent=2) + "\n")
-    if table and not module:
-        write(table_path(configuration), to_toml(report))
+    if options.json is not None:
+        write(options.json, report.model_dump_json(indent=2) + "\n")
+    if options.table and not options.module:
+        write(table_path(options.configuration), to_toml(report))
     return _verdict(report, target)
 
 

@@ -89,9 +89,8 @@ SHAPES: dict[str, Shape] = {
     "hao_dw_add": Shape(("one", "dw_lanes is 16")),
     "hao_dw_requant": Shape(("dw_lanes is 8", "dw_lanes is 16")),
     "hao_dw_walk": Shape(("one", "dw_lanes is 16")),
-    "hao_dw_pair_lane": _PAIRS,
     "hao_dw_pair_front": _PAIRS,
-    "hao_dw_lane": Shape(("dw_lanes is 8",)),
+    "hao_dw_lane": Shape(("dw_lanes is 8", "dw_lanes is 16")),
     "hao_gather": Shape(("one", "image address bits"), ("image rows",)),
     "hao_gather_emit": Shape(("one", "image address bits")),
 }

@@ -7,7 +7,7 @@ cells that only make sense inside their surroundings (`DISSOLVED`) are flattened
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hao.codegen.rtl import PACKAGE_FILE, render_package, rtl_sources
@@ -20,7 +20,7 @@ DISSOLVED = frozenset(
         "hao_dw_pair_tap", "hao_burst", "hao_window_writer", "hao_dense_lane",
     }
 )  # fmt: skip
-"""Modules that are never a block of their own."""
+"""Modules that are a block of their own in no report."""
 PRIMITIVE = "DSP48E2"
 PRIMITIVE_FILE = "dsp48e2.sv"
 _MODULE = re.compile(r"^module\s+(\w+)", re.MULTILINE)
@@ -55,9 +55,15 @@ def as_synthesized(text: str) -> str:
 
 @dataclass(frozen=True)
 class Sources:
-    """Every file of the engine by name, as synthesis sees it: the hand-written modules, the generated package, the primitive's ports."""
+    """Every file of the engine by name, as synthesis sees it: the hand-written modules, the generated package, the primitive's ports.
+
+    Attributes:
+        files: text by file name.
+        dissolved: modules that are never a block of their own.
+    """
 
     files: dict[str, str]
+    dissolved: frozenset[str] = DISSOLVED
 
     @classmethod
     def load(cls) -> Sources:
@@ -71,6 +77,10 @@ class Sources:
         texts = {PACKAGE_FILE: render_package(), PRIMITIVE_FILE: stub.read_text(encoding="utf-8"), **files}
         return cls({name: as_synthesized(text) for name, text in texts.items()})
 
+    def in_one_block(self) -> Sources:
+        """The same files cut nowhere: whatever is synthesized is one block with all that is below it."""
+        return replace(self, dissolved=frozenset(self.modules) - {PRIMITIVE})
+
     @cached_property
     def modules(self) -> dict[str, str]:
         """Module name to file name."""
@@ -83,7 +93,7 @@ class Sources:
     @cached_property
     def blocks(self) -> frozenset[str]:
         """Modules that are synthesized on their own."""
-        return frozenset(self.modules) - DISSOLVED - {PRIMITIVE}
+        return frozenset(self.modules) - self.dissolved - {PRIMITIVE}
 
     def text(self, module: str) -> str:
         """The file of ``module``.
@@ -120,7 +130,7 @@ class Sources:
             module = waiting.pop()
             whole.add(module)
             for inner in self.instantiated(module):
-                if inner in DISSOLVED:
+                if inner in self.dissolved:
                     waiting += [] if inner in whole else [inner]
                 else:
                     boxes.add(inner)

@@ -23,7 +23,7 @@ FAULTS = {
         "hao_fifo(Depth=3, FallThrough=1)", "hao_fifo", "(32'(ptr) == Depth - 1) ? '0 :", "", "pointers_agree",
     ),
     "place given twice": (
-        "hao_fifo_pair", "hao_fifo_pair", "assign in_ready_o  = !next_valid_q;", "assign in_ready_o  = 1'b1;", "capacity",
+        "hao_fifo_pair", "hao_fifo_pair", "assign in_ready_o  = in_ready_q;", "assign in_ready_o  = 1'b1;", "capacity",
     ),
     "word lost in the stage": ("hao_fifo_ram(Depth=2)", "hao_fifo_ram", "32'(behind_q) != Behind", "1'b1", "output_stage_has_room"),
     "burst one word too long": (
@@ -37,14 +37,14 @@ FAULTS = {
     "halt ignored": ("hao_issue(QueueDepth=3)", "hao_issue", "met_q <= head_valid && met && !halt_i;", "met_q <= head_valid && met;",
                      "only_when_reached"),
     "cleared with traffic": (
-        "hao_control", "hao_control", "if (dma_idle_i) state_q <= Clear;", "state_q <= Clear;", "cleared_only_when_idle"),
-    "halt for ever": ("hao_control", "hao_control", "if (active_i == '0) state_q <= Drain;", "if (active_i != '0) state_q <= Drain;",
+        "hao_control", "hao_control", "if (dma_idle_i) state = Clear;", "state = Clear;", "cleared_only_when_idle"),
+    "halt for ever": ("hao_control", "hao_control", "if (active_i == '0) state = Drain;", "if (active_i != '0) state = Drain;",
                       "halt_is_bounded"),
     "answer withdrawn": (
         "hao_regs", "hao_regs", "else if (s_axil_bready) bvalid_q <= 1'b0;", "else bvalid_q <= 1'b0;", "write_answer_is_held"),
     "end before the units": ("hao_fetch", "hao_fetch", "opcode == OpEnd && units_idle_i;", "opcode == OpEnd;", "end_only_at_rest"),
     "one word too many on the way": (
-        "hao_store", "hao_store", "rd_req_valid_o = reading_q && room_q;", "rd_req_valid_o = reading_q;",
+        "hao_store", "hao_store", "asking_q     <= reading && room;", "asking_q     <= reading;",
                                      "room_for_every_answer"),
     "room seen one word late": ("hao_store", "hao_store", "!(read && credit_q == 4'd1)", "!(read && credit_q == 4'd0)", "credit_is_room"),
     "reader starved": ("hao_feature_memory(PX=2)", "hao_feature_memory", "dense_first_q <= !dense_first_q;", "dense_first_q <= 1'b1;",

@@ -36,7 +36,7 @@ FAULTS = {
     "credit too many": ("hao_dense_addr", "credits_q <= CreditWidth'(Credits);", "credits_q <= CreditWidth'(Credits + 1);"),
     "padding read as a pixel": ("hao_dense_addr", "ix[15:0] < place_in_w_q", "ix[15:0] <= place_in_w_q"),
     "bank conflict ignored": ("hao_dense_addr", "in_addr[0][0] == in_addr[PX-1][0]", "1'b0"),
-    "tile offered early": ("hao_weight_tile", "Early   = 5", "Early   = 7"),
+    "tile offered early": ("hao_weight_tile", "Early   = 6", "Early   = 7"),
     "one rounding constant wrong": ("hao_requant", "round[15 + 4*code]", "round[code == 2 ? 22 : 15 + 4*code]"),
     "parameters of the instruction before": ("hao_dense_out", ".use_i   (start)", ".use_i   (start && instr.hi != 16'sd15)"),
 }

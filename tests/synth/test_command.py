@@ -47,6 +47,22 @@ def test_one_block_is_synthesized_once(empty_cache: Path, monkeypatch: pytest.Mo
     assert (empty_cache / "report.json").read_text(encoding="utf-8") == text
 
 
+def test_whole_is_one_block_with_the_same_registers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """hao_load holds hao_gather, which holds hao_gather_emit: three rows, or one."""
+    found = []
+    for options in ([], ["--whole"]):
+        report = tmp_path / f"{len(options)}.json"
+        assert invoke(["synth", "8x8x1", "--module", "hao_load", "--json", str(report), *options]) == 0
+        found.append(Synthesis.model_validate_json(report.read_text()))
+    blocks, whole = found
+    assert [row.module for row in blocks.modules] == ["hao_load", "hao_gather", "hao_gather_emit"]
+    assert [row.module for row in whole.modules] == ["hao_load"]
+    assert (whole.dsp, whole.bram36) == (blocks.dsp, blocks.bram36)
+    assert 0.9 * blocks.ff < whole.ff <= blocks.ff
+    assert 0.8 * blocks.lut < whole.lut < blocks.lut
+    capsys.readouterr()
+
+
 def test_a_changed_source_is_synthesized_anew(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
 
@@ -90,6 +106,7 @@ def test_what_yosys_says_reaches_the_user(empty_cache: Path) -> None:
     [
         (["3x3x3"], ConfigurationError.exit_code, "no configuration '3x3x3'"),
         (["8x8x1", "--module", "hao_absent"], SynthesisError.exit_code, "no module 'hao_absent'"),
+        (["8x8x1", "--whole", "--table"], SynthesisError.exit_code, "--whole has none"),
         (["8x8x1", "--board", "zu99"], BoardError.exit_code, "no board called 'zu99'"),
     ],
 )
