@@ -172,12 +172,10 @@ module hao_fill #(
   logic                   word_ready, win_last;
   logic [15:0]            word_place;  // bank and address in the window
   logic [WordBits-1:0]    word;
-  logic [1:0]             unused_queue_level;
   logic [CreditWidth-1:0] unused_prefetch_level;
 
-  hao_fifo #(
-    .Width($bits(geometry_t)),
-    .Depth(2)
+  hao_fifo_pair #(
+    .Width($bits(geometry_t))
   ) i_queue (
     .clk_i, .rst_ni, .clear_i,
     .in_valid_i (start),
@@ -185,8 +183,7 @@ module hao_fill #(
     .in_data_i  (prep_q),
     .out_valid_o(geometry_valid),
     .out_ready_i(first),
-    .out_data_o (geometry),
-    .level_o    (unused_queue_level)
+    .out_data_o (geometry)
   );
 
   for (genvar k = 0; k < PX; k++) begin : gen_pack

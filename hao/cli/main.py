@@ -246,14 +246,16 @@ def synth(
     configuration: Annotated[str, typer.Argument(help="engine: dense inputs x outputs x pixels a cycle, or random-SEED")] = "16x16x2",
     board: _Board = "ultra96v2",
     module: Annotated[str, typer.Option(help="one module of the RTL with what is below it; the whole engine when left out")] = "",
-    whole: Annotated[bool, typer.Option("--whole", help="in one run instead of block by block; ten minutes and 1 GB for the engine")] = False,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="in one run instead of block by block; ten minutes and 1 GB for the engine")
+    ] = False,
     json: _Json = None,
     table: Annotated[bool, typer.Option("--table", help="write the committed table of this configuration")] = False,
     calibrate: Annotated[bool, typer.Option("--calibrate", help="synthesize nothing: fit the area model to the committed tables")] = False,
 ) -> None:
     """Synthesize with Yosys for UltraScale+: LUT, FF, DSP, BRAM and a path estimate per module, against the board's budget."""
-    from hao.cli.synth import calibrate as fit_model
     from hao.cli.synth import Options, synthesize
+    from hao.cli.synth import calibrate as fit_model
     from hao.cli.tables import make_console
 
     if calibrate:
