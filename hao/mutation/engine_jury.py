@@ -43,7 +43,7 @@ from hao.runtime.verilated import build_model, plan_model
 SMALL, LARGE = "8x8x1", "16x16x2"
 """The engine that judges all faults, and the one that judges what the other does not see: both ends of every parameter."""
 SEED, PROGRAMS, NETWORKS, FRAMES = 2026, 40, 60, 60
-ENDED, ENDS = 3, 10
+ENDED, ENDS = 6, 5
 """Programs whose frames are ended before their time, and how often each (`tests/rtl/test_aborted_frames.py`)."""
 LONGEST_CYCLES = 30_000
 """Of a trial."""
@@ -133,7 +133,7 @@ def trials(config: str) -> list[Case | ProgramCase]:
 
 def quiet_programs(config: str) -> list[Quiet]:
     """Programs whose frames are ended before their time, always the same."""
-    return [Quiet.of(random_program(9100 + index, CI_CONFIGS[config], 16)) for index in range(ENDED)]
+    return [Quiet.of(random_program(9100 + index, CI_CONFIGS[config], 10)) for index in range(ENDED)]
 
 
 class EngineJury:
