@@ -12,10 +12,9 @@ import sys
 
 from hao.codegen.rtl import TOP, parameter_values
 from hao.cost.area import MODEL, estimate_area
-from hao.synth.calibration import RESOURCES
+from hao.cost.area_judged import JUDGED, RESOURCES, JudgedArea, JudgedRow, Resource, area_seeds, render
 from hao.synth.configurations import draw
 from hao.synth.design import synthesize_design
-from hao.synth.judged import JUDGED, JudgedArea, JudgedRow, Resource, area_seeds, render
 from hao.synth.report import write
 from hao.synth.sources import Sources
 from hao.synth.yosys import yosys_version

@@ -1,7 +1,8 @@
 """The area model: LUT, FF, DSP and BRAM36 of any configuration without synthesis, as Yosys counts them, each with its error.
 
 Coefficients lie in ``data/area-model.toml``, fitted by ``hao synth --calibrate`` to the committed synthesis tables beside it; the
-formulation is ours (`hao.cost.area_terms`). DSPs and block RAMs are counted, not fitted.
+formulation is ours (`hao.cost.area_terms`). DSPs and block RAMs are counted, not fitted. The error that an estimate states is the
+largest seen: in the fit, and on engines drawn after the model was committed (`hao.cost.area_judged`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from hao.cost.area_judged import RESOURCES, read_judged
 from hao.cost.area_terms import SIZES, all_memories, dsp, memory_logic
 from hao.cost.memories import total_bram36
 from hao.engine.config import EngineConfig
@@ -44,7 +46,7 @@ Coefficients = dict[str, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class AreaModel:
-    """Coefficients summed over all modules; ``errors`` are relative, by resource."""
+    """Coefficients summed over all modules; ``errors``: the largest relative residuals of the fit, by resource."""
 
     coefficients: Coefficients
     errors: dict[str, float]
@@ -78,10 +80,21 @@ def read_model(path: Path = MODEL) -> AreaModel:
         unknown = {size for coefficients in modules.values() for size in coefficients} - SIZES.keys()
         if unknown:
             raise ValueError(f"there is no size called {', '.join(sorted(unknown))}")
-        errors = {name: float(found["errors"][name]) for name in ("lut", "ff", "dsp", "bram36")}
+        errors = {name: float(found["errors"][name]) for name in RESOURCES}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SynthesisError(f"the area model {path.name} cannot be read: {error!r}", "write it again: hao synth --calibrate") from error
     return AreaModel(summed(modules), errors)
+
+
+@lru_cache(maxsize=1)
+def stated_errors() -> dict[str, float]:
+    """Relative error of an estimate by resource: the largest of the fit's residuals and of what was judged.
+
+    Raises:
+        SynthesisError: the installation's area model or its judgement is absent or malformed.
+    """
+    model, judged = read_model(), read_judged()
+    return {name: max(model.errors[name], judged.largest_error(name)) for name in RESOURCES}
 
 
 def logic(config: EngineConfig, coefficients: Coefficients) -> tuple[float, float]:
@@ -101,11 +114,11 @@ def estimate_area(config: EngineConfig) -> AreaEstimate:
     Raises:
         SynthesisError: the installation's area model is absent or malformed.
     """
-    model = read_model()
-    lut, ff = logic(config, model.coefficients)
+    lut, ff = logic(config, read_model().coefficients)
+    errors = stated_errors()
 
     def with_error(name: str, value: float) -> Estimate:
-        return Estimate(value, value * model.errors[name])
+        return Estimate(value, value * errors[name])
 
     return AreaEstimate(
         with_error("lut", float(round(lut))), with_error("ff", float(round(ff))), with_error("dsp", float(dsp(config))),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hao.boards import Board
 from hao.cost.events import Clock
+from hao.cost.latencies import Latencies
 from hao.engine.config import EngineConfig
 
 GRANULE = 64
@@ -171,8 +172,9 @@ def bursts(address: int, words: int, longest: int) -> list[tuple[int, int]]:
 class ReadDma:
     """Bursts of fetch (first) and LOAD, one address a cycle, at most ``outstanding`` in flight, each with room for its words."""
 
-    def __init__(self, clock: Clock, dram: Dram, config: EngineConfig, again: int) -> None:
-        self.clock, self.dram, self.again = clock, dram, again
+    def __init__(self, clock: Clock, dram: Dram, config: EngineConfig, latencies: Latencies) -> None:
+        self.clock, self.dram = clock, dram
+        self.again, self.freed = latencies.dma_again, latencies.dma_room
         self.outstanding = config.outstanding
         self.longest = (min(_FETCH_BURST, config.max_burst), config.max_burst)
         depth = config.max_burst * max(2, config.outstanding)
@@ -198,14 +200,14 @@ class ReadDma:
     def _room(self, client: int, now: int, wanted: int) -> int:
         """The first cycle from ``now`` on with room for ``wanted`` words; -1 where nobody knows yet."""
         leaving = self.leaving[client]
-        while leaving and leaving[0][0] + leaving[0][1] * leaving[0][2] < now:
+        while leaving and leaving[0][0] + leaving[0][1] * leaving[0][2] + self.freed <= now:
             self.room[client] += leaving.popleft()[1]
         short = wanted - self.room[client]
         for start, words, pace in leaving:
             if short <= 0:
                 break
             if short <= words:
-                return max(now, start + short * pace + self.again)
+                return max(now, start + short * pace + self.freed)
             short -= words
         return now if short <= 0 else -1
 

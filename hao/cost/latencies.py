@@ -21,6 +21,7 @@ class Latencies:
     fetch: int
     dma_request: int
     dma_again: int
+    dma_room: int
     refresh_phase: int
     dense_setup: int
     dense_first: int
@@ -39,7 +40,8 @@ class Latencies:
     dw_params: int
     dw_held_pair: int
     dw_held_half: int
-    dw_core: int
+    dw_core_pair: int
+    dw_core_half: int
     dw_out_pair: int
     dw_out_half: int
     add_first: int

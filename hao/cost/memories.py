@@ -17,6 +17,7 @@ _MULTIPLEXER = 0.5  # cost of a bit of an extra input
 _LIST_ENTRIES = 8  # list entries of 16 bits in a word of 128
 _PIXELS_PER_ENTRY = 2
 _IMAGE_MEMORIES = 3
+_DISPLACEMENT_BITS = 6  # of a byte: Yosys drops the two that nothing behind the memory reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def memories(config: EngineConfig) -> tuple[Memory, ...]:
         Memory("dense parameters", 128, config.pb_words),
         Memory("depthwise parameters", 128, config.pb_words),
         Memory("lists", 128, max(config.lm_entries // _LIST_ENTRIES, 1)),
-        Memory("displacements", 8, config.disp_entries),
+        Memory("displacements", _DISPLACEMENT_BITS, config.disp_entries),
         Memory("image rows", 64, _PIXELS_PER_ENTRY << image_pair_bits(config), _IMAGE_MEMORIES),
         Memory("load FIFO", 128, load_fifo_depth(config), output=False),
     )

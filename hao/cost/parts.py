@@ -43,7 +43,7 @@ class Parts:
     def __init__(self, clock: Clock, queues: Queues, reads: FeatureReads, dram: Dram, config: EngineConfig, latencies: Latencies) -> None:
         self.clock, self.queues, self.reads, self.dram, self.config, self.latencies = clock, queues, reads, dram, config, latencies
         self.writes = FeatureWrites()
-        self.dma = ReadDma(clock, dram, config, latencies.dma_again)
+        self.dma = ReadDma(clock, dram, config, latencies)
 
 
 class Unit(Protocol):

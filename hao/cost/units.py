@@ -192,7 +192,7 @@ class Dw:
         out = self.l.dw_out_pair if self.pace == 1 else self.l.dw_out_half
         if self.pace == 1 and (pixels % 2 == 0 and i["mode"] != DwMode.SUM):
             out += 1
-        self.drain = self.end + self.l.dw_core
+        self.drain = self.end + (self.l.dw_core_pair if self.pace == 1 else self.l.dw_core_half)
         self.parts.writes.add(self.start + out, self.end + out, pixels)
         self.parts.queues.free(self.unit, self.start + 1)
         self.parts.queues.done(self.unit, self.end + out)

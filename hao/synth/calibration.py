@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.optimize import nnls
 
 from hao.cost.area import MODEL, Coefficients, logic, summed
+from hao.cost.area_judged import RESOURCES
 from hao.cost.area_terms import SIZES, dsp, memory_logic, shape_of
 from hao.cost.memories import total_bram36
 from hao.engine.config import EngineConfig
@@ -19,7 +20,6 @@ from hao.errors import SynthesisError
 from hao.synth.configurations import CONFIGURATIONS
 from hao.synth.report import Synthesis, read_table, table_path
 
-RESOURCES = ("lut", "ff", "dsp", "bram36")
 BLOCKS = MODEL.parent / "area-blocks.toml"
 
 
@@ -109,22 +109,18 @@ def relative_errors(config: EngineConfig, table: Synthesis, coefficients: Coeffi
     return {resource: value / float(getattr(table, resource)) - 1 for resource, value in estimates.items()}
 
 
-FLOOR = {"lut": 0.20, "ff": 0.20, "dsp": 0.0, "bram36": 0.0}
-"""The least relative error that is stated: an assumption until engines drawn after the model have been synthesized whole."""
-
-
 def model_toml(tables: Mapping[str, Synthesis], blocks: Iterable[BlockRow]) -> str:
     """The committed model: coefficients by module, and the residual of every point and every whole engine in the fit."""
     points = points_of(tables, blocks)
     modules = fit(points)
     total = summed(modules)
     residuals = {name: relative_errors(CONFIGURATIONS[name], table, total) for name, table in tables.items()}
-    stated = {key: max(FLOOR[key], *(abs(row[key]) for row in residuals.values())) for key in RESOURCES}
+    largest = {key: max(abs(row[key]) for row in residuals.values()) for key in RESOURCES}
     lines = [
         "# Written by `hao synth --calibrate` from the synthesis tables and area-blocks.toml beside it. Not to be edited.",
         "# Coefficients are [LUT, FF] a unit of each size (hao/cost/area_terms.py). Residuals: estimate / synthesis - 1 of whole engines,",
-        "# estimate - synthesis in cells of all instances of a module. Errors are relative and at least those of hao/synth/calibration.py.",
-        f'tool = "{next(iter(tables.values())).tool}"', "", "[errors]", *(f"{key} = {stated[key]:.4f}" for key in RESOURCES),
+        "# estimate - synthesis in cells of all instances of a module. Errors are the largest residuals of whole engines.",
+        f'tool = "{next(iter(tables.values())).tool}"', "", "[errors]", *(f"{key} = {largest[key]:.4f}" for key in RESOURCES),
     ]  # fmt: skip
     for name, row in residuals.items():
         lines += ["", "[[engines]]", f'configuration = "{name}"', f'digest = "{tables[name].digest}"']

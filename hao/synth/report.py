@@ -20,7 +20,7 @@ from hao.synth.sources import Sources
 from hao.synth.yosys import FAMILY, BlockKey, plan_block, yosys_version
 
 SYNTHESIS_VERSION: Literal[1] = 1
-LARGEST_LEVELS = 9
+LARGEST_LEVELS = 8
 """The most logic levels that any path of the RTL may have."""
 _TABLES = Path(__file__).resolve().parent.parent / "cost" / "data"
 
