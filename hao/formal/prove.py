@@ -274,7 +274,7 @@ def prove(
         answer, method, failed = _decide(problem, task, task.seconds if seconds is None else seconds, states)
         if answer.status is Status.FAILED and (look_at is None or look_at):
             tried = properties if look_at is None else tuple(look_at)
-            depth = answer.cycles + 1 if answer.cycles else _DEPTH
+            depth = max(_SEARCH, answer.cycles + 1)  # others may fail later than the first one
             single = {name: _Question(f"t:$assert */{name} %d", Method.BOUNDED, depth, _SEARCH_SECONDS) for name in tried}
             failed = (*(name for name, found in problem.ask(single).items() if found.status is Status.FAILED), *failed)
     status = Status.FAILED if failed else answer.status
