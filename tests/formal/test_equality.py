@@ -22,7 +22,7 @@ def test_a_reset_value_that_nobody_sees_makes_no_difference() -> None:
 
 
 def test_one_that_is_seen_makes_a_difference() -> None:
-    wrong = changed("hao_fifo_pair", "assign in_ready_o  = !next_valid_q;", "assign in_ready_o  = next_valid_q;")
+    wrong = changed("hao_fifo_pair", "in_ready_q   <= head_free ||", "in_ready_q   <= !head_free ||")
     assert not proven_equal("hao_fifo_pair", wrong, "8x8x1")
     assert proven_equal("hao_fifo_pair", rtl("hao_fifo_pair"), "8x8x1")
 

@@ -90,7 +90,7 @@ def test_a_bench_sees_a_fault_and_nothing_else() -> None:
     """One build holds all faults; the number chooses."""
     file = "accel/rtl/hao_fifo_pair.sv"
     text, faulty, bench = sound_text(file), faulty_sources(), benches_of("hao_fifo_pair")[0]
-    line = next(number for number, words in enumerate(text.splitlines(), 1) if words.strip().startswith("assign in_ready_o"))
+    line = next(number for number, words in enumerate(text.splitlines(), 1) if words.strip().startswith("next_valid_q <= !head_free"))
     number = next(number for number, mutant in faulty.faults.items() if (mutant.file, mutant.line) == (file, line))
     assert judge_by_bench(number, faulty, bench)[0] is Verdict.KILLED
     assert judge_by_bench(0, faulty, bench)[0] is Verdict.SURVIVED
