@@ -58,7 +58,7 @@ class Subject:
         self.operator = WeightHessian(self.folded, [self.probed], cross_entropy)
         rule = Distilling(count=DISTILLED, iterations=100, rate=0.1, seed=seed)
         drawn = distilled_images(network, self.graph, rule)
-        noise = torch.randn(drawn.shape, generator=torch.Generator().manual_seed(seed))
+        noise = torch.randn(drawn.shape, generator=torch.Generator().manual_seed(seed)).to(drawn.device)
         self.pictures = {"real images": data.some(CALIBRATION, seed)[0], "distilled": drawn, "Gaussian noise": noise}
         self._seen: dict[tuple[str, tuple[int, ...]], list[float]] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,25 @@ class Data:
     def some(self, count: int, seed: int) -> tuple[Tensor, Tensor]:
         """``count`` training images, drawn by ``seed``, with their labels."""
         chosen = torch.randperm(len(self.train[0]), generator=torch.Generator().manual_seed(seed))[:count]
+        chosen = chosen.to(self.device)
         return self.train[0][chosen], self.train[1][chosen]
+
+    @property
+    def device(self) -> torch.device:
+        """Where images and labels are."""
+        return self.train[0].device
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """Of images and weights: what the device convolves fastest in float32."""
+        return torch.channels_last if self.channels > 1 and self.device.type == "cpu" else torch.contiguous_format
+
+    def to(self, device: torch.device) -> Data:
+        """The same on ``device``."""
+        moved = [(images.to(device), labels.to(device)) for images, labels in (self.train, self.test)]
+        if device.type != "cpu":
+            moved = [(images.contiguous(), labels) for images, labels in moved]
+        return replace(self, train=moved[0], test=moved[1])
 
 
 class Small(nn.Module):
@@ -108,12 +126,12 @@ def fit(model: nn.Module, data: Data, epochs: int, rate: float, seed: int) -> nn
     """Adam with a cosine schedule, batches of 64."""
     generator = torch.Generator().manual_seed(seed)
     x, y = data.train
-    model.to(memory_format=torch.channels_last if data.channels > 1 else torch.contiguous_format)  # type: ignore[call-overload]
+    model.to(memory_format=data.layout)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, epochs * (len(x) // _BATCH)))
     model.train()
     for _ in range(epochs):
-        order = torch.randperm(len(x), generator=generator)
+        order = torch.randperm(len(x), generator=generator).to(x.device)
         for start in range(0, len(x) - _BATCH + 1, _BATCH):
             chosen = order[start : start + _BATCH]
             optimizer.zero_grad()

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import itertools
 import json
+import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import torch
 import typer
 
 from benchmarks.quant.measure import significant
 from benchmarks.quant.tasks import TASKS
+from hao.quant.device import settle
 
+Result = TypeVar("Result")
+CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
     "benchmarks/quant/measure.py",
@@ -31,7 +37,7 @@ SOURCES = (
     *(
         f"hao/quant/{name}.py"
         for name in (
-            "allocate", "calibrate", "distill", "floors", "folded", "hessian", "layers", "model", "network", "prune", "ranges",
+            "allocate", "calibrate", "device", "distill", "floors", "folded", "hessian", "layers", "model", "network", "prune", "ranges",
             "sensitivity", "surgery", "walk",
         )
     ),
@@ -62,8 +68,10 @@ def _code(text: str) -> str:
     return ast.dump(tree)
 
 
-def machine() -> str:
+def machine(device: torch.device = CPU) -> str:
     """What the last digits of a float depend on."""
+    if device.type == "cuda":
+        return f"torch {torch.__version__}, {torch.cuda.get_device_name(device)}, float32"
     return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} thread"
 
 
@@ -78,11 +86,32 @@ def read_cells(path: Path) -> dict[str, dict[str, Any]]:
     return {row["key"]: row for row in sorted(rows, key=lambda row: [int(part) for part in row["key"].split("/")])}
 
 
-def compute(task: str, key: str, folder: Path) -> dict[str, Any]:
-    """One cell, as it stands in the file."""
+def compute(task: str, key: str, folder: Path, name: str = "cpu") -> dict[str, Any]:
+    """One cell, as it stands in the file, on the device called ``name``."""
     torch.set_num_threads(1)
+    device = settle(name)
     seed, part = key.split("/")
-    return {"key": key, "sources": digest(task), "machine": machine(), **significant(TASKS[task].compute(int(seed), part, folder))}
+    found = significant(TASKS[task].compute(int(seed), part, folder, device))
+    return {"key": key, "sources": digest(task), "machine": machine(device), **found}
+
+
+def spread(function: Callable[..., Result], rows: Sequence[tuple[Any, ...]], workers: int, minutes: float = 1e9) -> Iterator[Result]:
+    """Results of ``function`` over rows of arguments as they come, from ``workers`` processes (1: this one).
+
+    ``minutes`` after the start no row is begun.
+    """
+    ends, rest = time.monotonic() + 60 * minutes, iter(rows)
+    if workers == 1:
+        yield from (function(*row) for row in itertools.takewhile(lambda _: time.monotonic() < ends, rest))
+        return
+    with futures.ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(function, *row) for row in itertools.islice(rest, workers)}
+        while running:
+            done, running = futures.wait(running, return_when=futures.FIRST_COMPLETED)
+            if time.monotonic() < ends:
+                running |= {pool.submit(function, *row) for row in itertools.islice(rest, len(done))}
+            for each in done:
+                yield each.result()
 
 
 def differences(kept: Any, found: Any, path: str = "") -> Iterator[str]:
@@ -105,27 +134,31 @@ def drawn(task: str, cells: dict[str, dict[str, Any]]) -> str:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 TaskName = Annotated[str, typer.Argument(help="digits or shapes64")]
+DeviceName = Annotated[str, typer.Option(help="cpu or cuda")]
 Folder = Annotated[Path, typer.Option(help="rendered pictures")]
 
 
 @app.command()
 def run(
     task: TaskName,
-    seeds: Annotated[int, typer.Option(help="networks (digits: five each); 0: all")] = 0,
+    seeds: Annotated[str, typer.Option(help="networks (digits: five each), first..last; default: all")] = "",
     minutes: Annotated[float, typer.Option(help="start no cell after this long")] = 1e9,
+    device: DeviceName = "cpu",
+    workers: Annotated[int, typer.Option(help="processes, each with one thread")] = 1,
+    out: Annotated[Path | None, typer.Option(help="file of cells; default: the committed one")] = None,
     folder: Folder = Path("build/data"),
 ) -> None:
-    """Compute the cells that are missing, seed by seed."""
-    path, began = lines_of(task), time.monotonic()
-    wanted = [f"{seed}/{part}" for seed in range(seeds or TASKS[task].seeds) for part in TASKS[task].keys]
+    """Compute the cells that are missing, seed by seed; a cell is written as soon as it is known."""
+    path, began = out or lines_of(task), time.monotonic()
+    first, _, last = (seeds or f"0..{TASKS[task].seeds - 1}").partition("..")
+    wanted = [f"{seed}/{part}" for seed in range(int(first), int(last or first) + 1) for part in TASKS[task].keys]
     missing = [key for key in wanted if key not in read_cells(path)]
-    for index, key in enumerate(missing):
-        if time.monotonic() - began > 60 * minutes:
-            break
-        row = compute(task, key, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [(task, key, folder, device) for key in missing]
+    for index, row in enumerate(spread(compute, rows, min(workers, max(1, len(rows))), minutes)):
         with path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
-        typer.echo(f"{index + 1}/{len(missing)} {key}: float {row['float']}, {time.monotonic() - began:.0f} s")
+        typer.echo(f"{index + 1}/{len(missing)} {row['key']}: float {row['float']}, {time.monotonic() - began:.0f} s")
 
 
 @app.command()
@@ -135,13 +168,15 @@ def check(
     stamp: Annotated[
         bool, typer.Option(help="where all numbers are equal, let all cells carry the digest of the sources as they are")
     ] = False,
+    device: DeviceName = "cpu",
+    out: Annotated[Path | None, typer.Option(help="file of cells; default: the committed one")] = None,
     folder: Folder = Path("build/data"),
 ) -> None:
-    """Compute one cell again and compare every number."""
-    path = lines_of(task)
+    """Compute one cell again and compare every number; equal only on the machine that it names."""
+    path = out or lines_of(task)
     cells = read_cells(path)
     chosen = key or drawn(task, cells)
-    fresh = compute(task, chosen, folder)
+    fresh = compute(task, chosen, folder, device)
     # A changed digest is what the numbers are held against, not a difference.
     found = list(differences(cells[chosen] | {"sources": fresh["sources"]}, fresh))
     if stamp and not found:

@@ -25,6 +25,7 @@ from hao.quant.allocate import Caps, Cycles
 from hao.quant.calibrate import calibrate
 from hao.quant.choose import Choice, Question, choose_widths, with_targets
 from hao.quant.config import QuantConfig
+from hao.quant.device import settle
 from hao.quant.distill import Distilling, distilled_images
 from hao.quant.export import IntegerTwin, to_integer
 from hao.quant.folded import FoldedNetwork, macs
@@ -33,6 +34,7 @@ from hao.quant.model import QuantModel
 from hao.quant.prune import channel_traces, hessian_scores, index_sets, plan_pruning
 from hao.quant.sensitivity import check_menu
 from hao.quant.sqnr import LayerNoise, sqnr
+from hao.quant.state import kept
 from hao.quant.surgery import pruned_network
 from hao.report.quantize import QuantizedLayer, QuantizeReport
 from hao.report.schema import write_text
@@ -94,15 +96,16 @@ def quantize(options: Options, console: Console) -> int:
         HaoError: see ``docs/exit-codes.md``; layers at fault are named.
     """
     torch.manual_seed(options.source.seed)
-    question, device = _question(options), _device(options.device)
-    source = load_source(options.source)
-    network = source.network.to(device)
+    question, device = _question(options), settle(options.device)
     bars = _Bars(console)
     with bars.progress:
+        source = load_source(options.source, bars.listen)
+        network = source.network.to(device)
         FoldedNetwork(network, source.graph)  # weights that are not finite are named before anything is computed
         if options.data_free:
             rule = Distilling(iterations=options.iterations, seed=options.source.seed)
-            images, labels = distilled_images(network, source.graph, rule, bars.listen), None
+            halfway = kept(options.source.work, "distilled", network.state_dict().values(), rule, source.graph.mean, source.graph.std)
+            images, labels = distilled_images(network, source.graph, rule, bars.listen, halfway), None
         else:
             images, labels = source.images.to(device), None if source.labels is None else source.labels.to(device)
         graph = source.graph
@@ -115,7 +118,7 @@ def quantize(options: Options, console: Console) -> int:
             folded, images, labels, replace(question, caps=caps), cycles=cycles, work=options.source.work, listen=bars.listen
         )
         model = calibrate(QuantModel(copy.deepcopy(network), graph, _settings(options, choice)), [images])
-    accuracy = _accuracies(options, source, network, model)
+        accuracy = _accuracies(options, source, network, model, bars)
     integer = to_integer(model, source.name, {"weights": "trained", "method": options.method})
     if source.test is not None:
         accuracy["integer"] = _accuracy(IntegerTwin(model), source, device)
@@ -137,16 +140,6 @@ def _question(options: Options) -> Question:
         raise UsageError(f"{','.join(options.menu)!r} is no menu of widths", "numbers from 2 to 8, separated by commas")
     probing = Probing(seed=options.source.seed, tolerance=options.tolerance, most=options.probes)
     return Question(options.method, check_menu(tuple(map(int, options.menu))), Caps(), options.ties, options.activation_bits, probing)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"there is no device called {name!r}", "cpu, or cuda where PyTorch finds one") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError("PyTorch finds no GPU here", "give --device cpu, or install a CUDA build of torch")
-    return device
 
 
 def _settings(options: Options, choice: Choice) -> QuantConfig:
@@ -197,14 +190,16 @@ def _pruned(
 ) -> tuple[nn.Module, FloatGraph]:
     folded = FoldedNetwork(network, graph)
     batches, loss = with_targets(folded, images, labels)
-    traces = channel_traces(WeightHessian(folded, batches, loss), options.source.seed, listen=bars.listen)
+    parts = (*folded.weights.values(), *folded.biases.values(), *(part for batch in batches for part in batch))
+    halfway = kept(options.source.work, "channels", parts, options.source.seed, tuple(folded.weights))
+    traces = channel_traces(WeightHessian(folded, batches, loss), options.source.seed, listen=bars.listen, kept=halfway)
     sets = index_sets(graph)
     plan = plan_pruning(graph, sets, hessian_scores(folded, traces), options.prune, implants=options.implants, multiple=options.lanes)
     small = pruned_network(network, graph, sets, plan).eval()
     return small, small.graph
 
 
-def _accuracies(options: Options, source: FloatSource, network: nn.Module, model: QuantModel) -> dict[str, float]:
+def _accuracies(options: Options, source: FloatSource, network: nn.Module, model: QuantModel, bars: _Bars) -> dict[str, float]:
     """Accuracy before and after training on, where there are held-out labels."""
     if source.test is None:
         if options.epochs:
@@ -215,9 +210,9 @@ def _accuracies(options: Options, source: FloatSource, network: nn.Module, model
     device = next(network.parameters()).device
     found = {"float": _accuracy(network, source, device), "calibrated": _accuracy(model, source, device)}
     if options.epochs:
-        if device.type != "cpu":
-            raise UsageError("training of digits runs on the CPU", "give --device cpu")
-        train(model, load_digits(), options.epochs, 1e-3, torch.Generator().manual_seed(options.source.seed))
+        halfway = kept(options.source.work, "training", model.state_dict().values(), options.epochs, options.source.seed, model.config)
+        generator = torch.Generator().manual_seed(options.source.seed)
+        train(model, load_digits(), options.epochs, 1e-3, generator, kept=halfway, listen=bars.listen)
         found["trained"] = _accuracy(model, source, device)
     return found
 

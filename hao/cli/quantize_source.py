@@ -15,7 +15,10 @@ from hao.errors import CheckpointError, DataError, ModelError, UsageError
 from hao.files import regular
 from hao.frontend.float_graph import FloatGraph
 from hao.frontend.torch_import import from_torch
+from hao.quant.hessian import Progress
+from hao.quant.state import kept
 
+_EPOCHS = 60
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
@@ -54,7 +57,7 @@ class Wanted:
     work: Path = Path("build/quantize")
 
 
-def load_source(wanted: Wanted) -> FloatSource:
+def load_source(wanted: Wanted, listen: Progress | None = None) -> FloatSource:
     """The float network called ``wanted.network``: ``digits``, ``codenet-1x-b``, or ``module:function`` of the user's own.
 
     Raises:
@@ -63,7 +66,7 @@ def load_source(wanted: Wanted) -> FloatSource:
         DataError: its pictures cannot.
     """
     if wanted.network == "digits":
-        return _digits(wanted)
+        return _digits(wanted, listen)
     if wanted.network.startswith("codenet-"):
         return _codenet(wanted)
     if ":" in wanted.network:
@@ -71,7 +74,7 @@ def load_source(wanted: Wanted) -> FloatSource:
     raise ModelError(f"there is no float network called {wanted.network!r}", "digits, codenet-1x-a to codenet-2x-e, or module:function")
 
 
-def _digits(wanted: Wanted) -> FloatSource:
+def _digits(wanted: Wanted, listen: Progress | None) -> FloatSource:
     """Spark in floating point: trained from the seed in half a minute, and kept."""
     from safetensors.torch import save_file
 
@@ -81,15 +84,16 @@ def _digits(wanted: Wanted) -> FloatSource:
     digits = load_digits()
     torch.manual_seed(wanted.seed)
     network = Spark()
-    kept = wanted.weights or wanted.work / f"digits-float-{wanted.seed}.safetensors"
-    if kept.is_file() or wanted.weights:
-        _load(network, kept)
+    trained = wanted.weights or wanted.work / f"digits-float-{wanted.seed}.safetensors"
+    if trained.is_file() or wanted.weights:
+        _load(network, trained)
     else:
-        train(network, digits, 60, 4e-3, torch.Generator().manual_seed(wanted.seed))
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".partial")
+        halfway = kept(wanted.work, "training-float", network.state_dict().values())
+        train(network, digits, _EPOCHS, 4e-3, torch.Generator().manual_seed(wanted.seed), kept=halfway, listen=listen)
+        partial = trained.with_suffix(".partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
         save_file(network.state_dict(), partial)
-        partial.replace(kept)
+        partial.replace(trained)
     chosen = np.random.default_rng(wanted.seed).permutation(len(digits.train_images))[: wanted.count]
     images = normalize(digits.train_images[chosen])
     graph = from_torch(network.eval(), images, std=(IMAGE_STD,), name="digits")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hao.quant.allocate import Caps, Cycles, Setting, best_within, frontier, int
 from hao.quant.folded import Batches, FoldedNetwork, Loss, cross_entropy
 from hao.quant.hessian import Eigenvalue, Probing, Progress, Trace, WeightHessian, hutchinson, power_iteration
 from hao.quant.sensitivity import Costs, costs, kl_sensitivities, omega, squared_errors
-from hao.quant.state import SampleState, state_key
+from hao.quant.state import Samples, kept, load_samples, save_samples
 
 METHODS = ("uniform", "hawq", "hawq2", "hawq3", "zeroq")
 _BATCH = 64
@@ -139,23 +139,32 @@ def _measured(
 ) -> _Measured:  # fmt: skip
     if not len(images):
         raise QuantizationError("there are no images to measure sensitivity on", "give pictures, or --data-free")
+    own = (*network.weights.values(), *network.biases.values())
     if question.method == "zeroq":
-        return _Measured(kl_sensitivities(network, _split(images), question.menu, listen))
+        file = kept(work, "divergences", (*own, images), question.menu, tuple(network.weights))
+        return _Measured(kl_sensitivities(network, _split(images), question.menu, listen, file))
     batches, loss = with_targets(network, images, labels)
     operator = WeightHessian(network, batches, loss)
     errors = squared_errors(network, question.menu)
+    parts = (*own, *(part for batch in batches for part in batch))
     if question.method == "hawq":
-        top = power_iteration(operator, seed=question.probing.seed, listen=listen)
+        file = kept(work, "eigenvalues", parts, question.probing.seed, tuple(network.weights))
+        top = power_iteration(operator, seed=question.probing.seed, listen=listen, kept=file)
         table = {row.name: {bits: max(row.value, 0.0) / row.size * error for bits, error in errors[row.name].items()} for row in top}
         return _Measured(table, (), tuple(top))
-    state = None
-    if work is not None:
-        parts = (*network.weights.values(), *network.biases.values(), *(part for batch in batches for part in batch))
-        state = SampleState(work / f"traces-{state_key(parts, question.probing, tuple(network.weights))}.safetensors")
-    save = state.save if state else None
-    traces = hutchinson(operator, question.probing, done=state.load() if state else None, save=save, listen=listen)
-    if state is not None:
-        state.flush()
+    file = kept(work, "traces", parts, question.probing, tuple(network.weights))
+    if file is None:
+        return _Measured(omega(traces := hutchinson(operator, question.probing, listen=listen), errors), tuple(traces))
+    seen: dict[str, Samples] = {}
+
+    def save(samples: Mapping[str, Samples]) -> None:
+        seen.update(samples)
+        if file.due():
+            save_samples(file, samples)
+
+    traces = hutchinson(operator, question.probing, done=load_samples(file), save=save, listen=listen)
+    if seen:
+        save_samples(file, seen)
     return _Measured(omega(traces, errors), tuple(traces))
 
 

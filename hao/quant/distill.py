@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hao.errors import QuantizationError
 from hao.frontend.float_graph import FloatGraph
+from hao.quant.state import Kept, resume_training, training_state
 
 _EPSILON = 1e-6
 
@@ -36,7 +37,11 @@ class Distilling:
 
 
 def distilled_images(
-    source: nn.Module, graph: FloatGraph, rule: Distilling | None = None, listen: Callable[[str, int, int], None] | None = None
+    source: nn.Module,
+    graph: FloatGraph,
+    rule: Distilling | None = None,
+    listen: Callable[[str, int, int], None] | None = None,
+    kept: Kept | None = None,
 ) -> Tensor:
     """Normalized images ``(count, C, H, W)`` whose statistics in front of every batch normalization are the stored ones.
 
@@ -48,6 +53,7 @@ def distilled_images(
         graph: what the front end read from it.
         rule: settings.
         listen: told of ``(what, step, steps)``.
+        kept: the state of an earlier, interrupted call with the same arguments, and where this one's goes.
 
     Raises:
         QuantizationError: the network has no batch normalization with statistics.
@@ -70,8 +76,11 @@ def distilled_images(
     on_input = any(graph.mean) if chosen.input_statistics is None else chosen.input_statistics
     optimizer = torch.optim.Adam([x], lr=chosen.rate)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=chosen.patience, min_lr=1e-4)
+    state = kept.load() if kept else None
+    if state:
+        resume_training(state, x, optimizer, schedule)
     with _Watch(source, norms) as watch:
-        for step in range(chosen.iterations):
+        for step in range(state[1]["step"] if state else 0, chosen.iterations):
             optimizer.zero_grad()
             bounded = x.clamp(low, high)
             watch.seen.clear()
@@ -84,6 +93,9 @@ def distilled_images(
             with torch.no_grad():
                 x.clamp_(low, high)
             schedule.step(float(loss.detach()))
+            if kept and (kept.due() or step + 1 == chosen.iterations):
+                tensors, facts = training_state(x, optimizer, schedule)
+                kept.save(tensors, facts | {"step": step + 1})
             if listen:
                 listen("distilling", step + 1, chosen.iterations)
     return x.detach()

@@ -63,6 +63,7 @@ class IntegerTwin(nn.Module):
         self.scales = [float(model.range(name).scale.double()) for name in graph.outputs]
         self.register_buffer("mean", model.mean.clone())
         self.register_buffer("std", model.std.clone())
+        self.to(model.std.device)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from hao.errors import QuantizationError
 from hao.quant.folded import Batches, FoldedNetwork, Loss
+from hao.quant.state import Kept, Samples
 
 Progress = Callable[[str, int, int], None]
 """Told of ``(what, done, total)``."""
-Samples = npt.NDArray[np.float64]
 
 
 class Operator(Protocol):
@@ -276,7 +275,7 @@ class Eigenvalue:
 
 
 def power_iteration(
-    operator: Operator, *, seed: int = 0, tolerance: float = 1e-3, most: int = 500, listen: Progress | None = None
+    operator: Operator, *, seed: int = 0, tolerance: float = 1e-3, most: int = 500, listen: Progress | None = None, kept: Kept | None = None
 ) -> list[Eigenvalue]:
     """Top eigenvalue of every diagonal block.
 
@@ -286,15 +285,21 @@ def power_iteration(
         tolerance: on the relative residual.
         most: products a block.
         listen: told of progress.
+        kept: eigenvalues of an earlier, interrupted call with the same arguments, and where this one's go.
 
     Raises:
         QuantizationError: a product is not finite; the block is named.
     """
-    found: list[Eigenvalue] = []
+    state = kept.load() if kept else None
+    found = [Eigenvalue(**row) for row in state[1]["rows"]] if state else []
     for index, name in enumerate(operator.shapes):
+        if index < len(found):
+            continue
         start = np.random.default_rng([seed, index]).standard_normal(tuple(operator.shapes[name]))
         vector = torch.from_numpy(start).to(operator.device, operator.dtype)
         found.append(_top(operator, name, vector, tolerance, most))
+        if kept and (kept.due() or len(found) == len(operator.shapes)):
+            kept.save({}, {"rows": [asdict(row) for row in found]})
         if listen:
             listen("eigenvalues", index + 1, len(operator.shapes))
     return found

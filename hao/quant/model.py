@@ -54,6 +54,7 @@ class QuantModel(nn.Module):
             self.register_buffer(f"clip{index}", torch.ones(out))
             self.register_buffer(f"shift{index}", torch.zeros(out))
         self._index = {name: index for index, name in enumerate(self.bits)}
+        self.to(next(source.parameters()).device)
 
     def set_mode(self, mode: Mode) -> QuantModel:
         """Choose how the model computes; returns the model."""

@@ -18,6 +18,7 @@ from hao.errors import QuantizationError
 from hao.frontend.float_graph import FloatGraph, FloatNode
 from hao.quant.folded import FoldedNetwork
 from hao.quant.hessian import Operator, Progress, rademacher
+from hao.quant.state import Kept
 
 Ids = dict[str, tuple[int, ...]]
 """For every tensor, the index set that each of its channels belongs to."""
@@ -90,10 +91,18 @@ def index_sets(graph: FloatGraph) -> IndexSets:
     return IndexSets(channels, frozenset(find(each) for each in stay), {each: tuple(row) for each, row in members.items()})
 
 
-def channel_traces(operator: Operator, seed: int = 0, probes: int = 64, listen: Progress | None = None) -> dict[str, torch.Tensor]:
-    """Hutchinson traces of the Hessian's blocks of single output channels, ``(out,)`` a layer, float64."""
-    found: dict[str, torch.Tensor] = {}
+def channel_traces(
+    operator: Operator, seed: int = 0, probes: int = 64, listen: Progress | None = None, kept: Kept | None = None
+) -> dict[str, torch.Tensor]:
+    """Hutchinson traces of the Hessian's blocks of single output channels, ``(out,)`` a layer, float64.
+
+    ``kept`` holds the layers of an earlier, interrupted call with the same arguments, and takes this one's.
+    """
+    state = kept.load() if kept else None
+    found: dict[str, torch.Tensor] = dict(state[0]) if state else {}
     for name in operator.shapes:
+        if name in found:
+            continue
         if listen:
             listen("channels", len(found) + 1, len(operator.shapes))
         total = torch.zeros(operator.shapes[name][0], dtype=torch.float64)
@@ -103,7 +112,9 @@ def channel_traces(operator: Operator, seed: int = 0, probes: int = 64, listen: 
         if not bool(torch.isfinite(total).all()):
             raise QuantizationError(f"the Hessian of layer {name!r} is not finite", "its weights or the loss overflow: train it again")
         found[name] = total / probes
-    return found
+        if kept and (kept.due() or len(found) == len(operator.shapes)):
+            kept.save(found, {})
+    return {name: found[name] for name in operator.shapes}
 
 
 def hessian_scores(network: FoldedNetwork, traces: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

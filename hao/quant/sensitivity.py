@@ -14,6 +14,7 @@ from hao.errors import QuantizationError
 from hao.quant.folded import Batches, FoldedNetwork, Loss, macs
 from hao.quant.hessian import Eigenvalue, Progress, Trace
 from hao.quant.layers import best_clip, round_half_up
+from hao.quant.state import Kept
 
 Table = Mapping[str, Mapping[int, float]]
 """A figure for every layer and bit width."""
@@ -81,22 +82,39 @@ def loss_increases(
 
 @torch.no_grad()
 def kl_sensitivities(
-    network: FoldedNetwork, batches: Sequence[Tensor], menu: Sequence[int] = MENU, listen: Progress | None = None
+    network: FoldedNetwork,
+    batches: Sequence[Tensor],
+    menu: Sequence[int] = MENU,
+    listen: Progress | None = None,
+    kept: Kept | None = None,
 ) -> dict[str, dict[int, float]]:
     """ZeroQ's sensitivity: mean over images of ``KL(M(x) || M_b(x))`` when one layer alone is rounded.
 
     Distributions are softmax over the channels of every pixel of every result, averaged over pixels, summed over results.
+    ``kept`` holds the figures of an earlier, interrupted call with the same arguments, and takes this one's.
     """
     found: dict[str, dict[int, float]] = {name: dict.fromkeys(check_menu(menu), 0.0) for name in network.weights}
+    state, done = kept.load() if kept else None, 0
+    if state:
+        done, rows = state[1]["done"], state[1]["rows"]
+        found = {name: dict(zip(row, rows[name], strict=True)) for name, row in found.items()}
     count = sum(len(images) for images in batches)
     for part, images in enumerate(batches):
+        if done >= (part + 1) * len(found):
+            continue
         exact = _log_probabilities(network(images))
         for index, (name, weight) in enumerate(network.weights.items()):
+            if done > part * len(found) + index:
+                continue
             if listen:
                 listen("divergences", part * len(found) + index + 1, len(batches) * len(found))
             for bits in found[name]:
                 rough = _log_probabilities(network(images, {name: rounded(weight, bits)}))
                 found[name][bits] += divergence(exact, rough) * len(images) / count
+            last = part + 1 == len(batches) and index + 1 == len(found)
+            if kept and (kept.due() or last):
+                rows = {each: list(row.values()) for each, row in found.items()}
+                kept.save({}, {"done": part * len(found) + index + 1, "rows": rows})
     return found
 
 

@@ -27,7 +27,9 @@ from hao.models.digits import IMAGE_STD, Spark
 from hao.quant.calibrate import calibrate
 from hao.quant.config import QuantConfig
 from hao.quant.export import to_integer
+from hao.quant.hessian import Progress
 from hao.quant.model import QuantModel
+from hao.quant.state import Kept, resume_training, training_state
 
 NAME = "digits-w4a8"
 TEST_DIGITS = 360
@@ -69,19 +71,42 @@ def normalize(images: npt.NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(images.astype(np.float32) / np.float32(IMAGE_STD))
 
 
-def train(model: nn.Module, digits: Digits, epochs: int, rate: float, generator: torch.Generator, batch: int = _BATCH) -> None:
+def train(
+    model: nn.Module,
+    digits: Digits,
+    epochs: int,
+    rate: float,
+    generator: torch.Generator,
+    batch: int = _BATCH,
+    *,
+    kept: Kept | None = None,
+    listen: Progress | None = None,
+) -> None:
     """AdamW with a cosine schedule, ``batch`` pictures a step; pictures are shifted by up to one pixel.
+
+    Args:
+        model: where its first parameter is, training runs.
+        digits: the data set.
+        epochs, rate: of the schedule.
+        generator: of order and shifts.
+        batch: pictures a step.
+        kept: the state of an earlier, interrupted call with the same arguments, and where this one's goes.
+        listen: told of progress.
 
     Raises:
         TrainingError: the loss is no longer finite.
     """
-    images, labels = normalize(digits.train_images), torch.from_numpy(digits.train_labels).long()
+    device = next(model.parameters()).device
+    images, labels = normalize(digits.train_images).to(device), torch.from_numpy(digits.train_labels).long().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.02)
     steps = epochs * (len(images) // batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     model.train()
-    for epoch in range(epochs):
-        order = torch.randperm(len(images), generator=generator)
+    state = kept.load() if kept else None
+    if state:
+        resume_training(state, model, optimizer, schedule, generator)
+    for epoch in range(state[1]["epoch"] if state else 0, epochs):
+        order = torch.randperm(len(images), generator=generator).to(device)
         for start in range(0, len(images) - batch + 1, batch):
             chosen = order[start : start + batch]
             dy, dx = (int(value) for value in torch.randint(0, 3, (2,), generator=generator))
@@ -93,6 +118,11 @@ def train(model: nn.Module, digits: Digits, epochs: int, rate: float, generator:
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+        if listen:
+            listen("training", epoch + 1, epochs)
+        if kept and (kept.due() or epoch + 1 == epochs):
+            tensors, facts = training_state(model, optimizer, schedule, generator)
+            kept.save(tensors, facts | {"epoch": epoch + 1})
     model.eval()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,11 +26,13 @@ Truth = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 def detect(model: Detector, images: NDArray[np.uint8], batch: int = 16) -> list[Detections]:
-    """Detections in ``(N, H, W, 3)`` u8 pictures, in order."""
+    """Detections in ``(N, H, W, 3)`` u8 pictures, in order; computed where the model's buffers are."""
+    first = next(itertools.chain(model.parameters(), model.buffers()), None) if isinstance(model, nn.Module) else None
+    device = torch.device("cpu") if first is None else first.device
     found: list[Detections] = []
     with torch.inference_mode():
         for start in range(0, len(images), batch):
-            heads = [head.float().numpy() for head in model(normalize(images[start : start + batch]))]
+            heads = [head.float().cpu().numpy() for head in model(normalize(images[start : start + batch]).to(device))]
             found += [decode(*maps) for maps in zip(*heads, strict=True)]
     return found
 

@@ -46,10 +46,11 @@ def quantizer(config: str, data: Path, settings: QuantConfig | None = None) -> C
     def prepare(net: nn.Module) -> QuantModel:
         images, _ = scenes(data, "train", _CALIBRATION_SCENES)
         size = CONFIGS[config].size
-        example = torch.zeros(1, 3, size, size)
+        device = next(net.parameters()).device
+        example = torch.zeros(1, 3, size, size, device=device)
         graph = from_torch(net.eval(), example, mean=IMAGE_MEAN, std=IMAGE_STD, name=network_name(config))
         starts = range(0, len(images), _CALIBRATION_BATCH)
-        return calibrate(QuantModel(net, graph, settings), [normalize(images[k : k + _CALIBRATION_BATCH]) for k in starts])
+        return calibrate(QuantModel(net, graph, settings), [normalize(images[k : k + _CALIBRATION_BATCH]).to(device) for k in starts])
 
     return prepare
 

@@ -254,15 +254,15 @@ def traces() -> Loader:
     """What a long estimate left: damaged files count as none."""
     from safetensors.numpy import save
 
-    from hao.quant.state import SampleState
+    from hao.quant.state import Kept, load_samples
 
     def load(path: Path) -> None:
-        found = SampleState(path).load()
+        found = load_samples(Kept(path))
         if not found:
             raise HaoError("no samples")
         assert all(values.dtype.kind == "f" for values in found.values())
 
-    return Loader("s.safetensors", load, [RAW + save({"a": np.ones((3, 2)), "b": np.zeros((1, 2))})])
+    return Loader("s.safetensors", load, [RAW + save({"a": np.ones((3, 2)), "b": np.zeros((1, 2))}, {"hao": "{}"})])
 
 
 def weights() -> Loader:
