@@ -106,14 +106,31 @@ def _pruning(made: dict[str, Any]) -> list[str]:
 
 
 def codenet_markdown(made: dict[str, Any]) -> str:
-    """AP50 of the settings."""
+    """AP50 of the settings: uniform widths in both modes, then mixed ones, a row a predictor."""
+    found, averages = made["ap50"], [label.rpartition(" @ ")[2] for label in made if label.startswith(f"minus {PREDICTORS[0]}")]
+
+    def shown(key: str) -> str:
+        return _shown(found[key]["ap50"], 1) if key in found else ""
+
+    plain = [key for key in found if " @ " not in key and not key.endswith(", integers")]
+    rows = [[key, "32" if key == "float" else f"{found[key]['average']:.2f}", shown(key), shown(f"{key}, integers")] for key in plain]
+    parts = [_table(["weights", "bits on average", "AP50, mode `float`", "mode `integer`"], rows)]
+    head = [
+        "widths by",
+        *(f"{average} bits" for average in averages),
+        *(f"minus HAWQ-V2, {average}" for average in averages),
+        "minus W3, 3.0",
+    ]
     rows = []
-    for key, row in made["ap50"].items():
-        base = next((table for label, table in made.items() if label.endswith(key.rpartition(" @ ")[2]) and label.startswith("minus")), {})
-        more = base.get(key.rpartition(" @ ")[0])
-        average = "float" if key == "float" else f"{row['average']:.2f}"
-        rows.append([_name(key), average, _shown(row["ap50"], 1), _shown(more, 1) if more else ""])
-    return _table(["weights", "bits on average", "AP50, percent", "minus HAWQ-V2 at that average"], rows)
+    for each in PREDICTORS:
+        own = [shown(f"{each} @ {average}") for average in averages]
+        if any(own):
+            tables = [*(made[f"minus {PREDICTORS[0]} @ {average}"] for average in averages), made["minus uniform W3"]]
+            rows.append([_name(each), *own, *(_shown(table[each], 1) if table.get(each) else "" for table in tables)])
+            twins = [shown(f"{each} @ {average}, integers") for average in averages]
+            if any(twins):
+                rows.append([f"{_name(each)}, mode `integer`", *twins, *[""] * len(tables)])
+    return "\n".join([*parts, _table(head, rows)] if rows else parts)
 
 
 def replaced(text: str, mark: str, body: str) -> str:

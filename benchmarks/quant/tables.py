@@ -119,15 +119,18 @@ def codenet_tables() -> dict[str, Any]:
         "ap50": {key: {"average": row["average"], "ap50": row["ap50"]} for key, row in rows.items()},
     }
     for average in CODENET_AVERAGES:
-        base = rows.get(f"{CODENET_PREDICTORS[0]} @ {average}")
-        found = {}
-        for each in CODENET_PREDICTORS[1:]:
-            row = rows.get(f"{each} @ {average}")
-            if base and row:
-                drawn = np.array(row["draws"]) - np.array(base["draws"])
-                found[each] = [round(float(value), 2) for value in (row["ap50"][0] - base["ap50"][0], *np.percentile(drawn, [2.5, 97.5]))]
-        made[f"minus {CODENET_PREDICTORS[0]} @ {average}"] = found
+        base = f"{CODENET_PREDICTORS[0]} @ {average}"
+        made[f"minus {base}"] = {each: _apart(rows, f"{each} @ {average}", base) for each in CODENET_PREDICTORS[1:]}
+    made["minus uniform W3"] = {each: _apart(rows, f"{each} @ 3.0", "uniform W3") for each in CODENET_PREDICTORS}
     return made
+
+
+def _apart(rows: dict[str, dict[str, Any]], one: str, other: str) -> Interval | None:
+    """AP50 of setting ``one`` minus that of ``other``, over the same resampled scenes; None where one is not measured."""
+    if one not in rows or other not in rows:
+        return None
+    drawn = np.array(rows[one]["draws"]) - np.array(rows[other]["draws"])
+    return [round(float(value), 2) for value in (rows[one]["ap50"][0] - rows[other]["ap50"][0], *np.percentile(drawn, [2.5, 97.5]))]
 
 
 def all_tables() -> dict[str, Any]:

@@ -117,6 +117,8 @@ def choose_widths(
         raise QuantizationError(f"there is no method {question.method!r}", f"one of {', '.join(METHODS)}")
     if question.method != "hawq3" and (question.caps.size is None or question.caps.bops or question.caps.cycles):
         raise QuantizationError(f"method {question.method!r} takes a cap on size alone", "give an average width, or use hawq3")
+    if question.method != "hawq3":
+        _fits(price, question)
     found = _measured(network, images, labels, question, work, listen)
     if question.method == "hawq3":
         answer = integer_program(found.sensitivity, price.size, price.bops, question.caps, cycles=cycles, ties=question.ties)
@@ -125,6 +127,19 @@ def choose_widths(
     settings = frontier(found.sensitivity, price.size, question.ties, resolution if len(price.size) > 20 else 0)
     bits = best_within(settings, question.caps.size or 0).bits
     return Choice(bits, price, found.sensitivity, tuple(settings), found.traces, found.eigenvalues)
+
+
+def _fits(price: Costs, question: Question) -> None:
+    """Before anything is measured: the smallest widths are within the cap on size (the integer program says so itself)."""
+    least = {name: min(row.values()) for name, row in price.size.items()}
+    needed, cap = sum(least.values()), question.caps.size or 0
+    if needed > cap:
+        worst = max(least, key=lambda name: least[name])
+        raise QuantizationError(
+            f"the cap on size, {cap:g} bits, cannot be met: the smallest widths need {needed:g}, "
+            f"most of it layer {worst!r} with {least[worst]:g}",
+            "raise the cap, or offer smaller widths",
+        )
 
 
 @dataclass(frozen=True, slots=True)
