@@ -65,7 +65,17 @@ def _code(text: str) -> str:
             node.body = [
                 each for each in node.body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
             ]  # fmt: skip
-    return ast.dump(tree)
+    return _dump(tree)
+
+
+def _dump(node: object) -> str:
+    """As ``ast.dump``, but without what is empty, which one version of Python shows and another does not."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_dump, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, getattr(node, name, None)) for name in node._fields]
+    return f"{type(node).__name__}({', '.join(f'{name}={_dump(value)}' for name, value in fields if value is not None and value != [])})"
 
 
 def machine(device: torch.device = CPU) -> str:

@@ -203,6 +203,7 @@ def quantize(
     implants: Annotated[float, typer.Option(help="share of those that keep a 1x1 kernel")] = 0.1,
     lanes: Annotated[int, typer.Option(help="pruned layers keep a multiple of this many channels", min=1)] = 1,
     epochs: Annotated[int, typer.Option(help="quantization-aware training behind it (digits)", min=0)] = 0,
+    staged: Annotated[bool, typer.Option("--staged", help="train so long behind every layer, in HAWQ's order (--method hawq)")] = False,
     iterations: Annotated[int, typer.Option(help="steps of distilling images (--data-free)", min=1)] = 500,
     tolerance: Annotated[float, typer.Option(help="half-width of a trace's 95 % interval, relative")] = 0.05,
     probes: Annotated[int, typer.Option(help="probes a layer at most", min=32)] = 1024,
@@ -223,7 +224,8 @@ def quantize(
     given = Given(
         network, weights, method, data_free, pictures, images, _names(menu), average_bits, size, bops, cycles,
         tuple(_names(each) for each in tie or ()), configuration, board, activations, calibration, percentile, prune, implants, lanes,
-        epochs, iterations, tolerance, probes, _names(shape), _names(mean), _names(std), seed, device, work, out, qonnx, plain, json,
+        epochs, staged, iterations, tolerance, probes, _names(shape), _names(mean), _names(std), seed, device, work, out, qonnx, plain,
+        json,
     )  # fmt: skip
     raise typer.Exit(run(given))
 

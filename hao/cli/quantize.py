@@ -32,8 +32,9 @@ from hao.quant.folded import FoldedNetwork, macs
 from hao.quant.hessian import Probing, WeightHessian
 from hao.quant.model import QuantModel
 from hao.quant.prune import channel_traces, hessian_scores, index_sets, plan_pruning
-from hao.quant.sensitivity import check_menu
+from hao.quant.sensitivity import check_menu, squared_errors, tuning_order
 from hao.quant.sqnr import LayerNoise, sqnr
+from hao.quant.stages import fine_tune_in_order
 from hao.quant.state import kept
 from hao.quant.surgery import pruned_network
 from hao.report.quantize import QuantizedLayer, QuantizeReport
@@ -63,6 +64,7 @@ class Options:
     implants: float = 0.1
     lanes: int = 1
     epochs: int = 0
+    staged: bool = False
     iterations: int = 500
     tolerance: float = 0.05
     probes: int = 1024
@@ -118,7 +120,8 @@ def quantize(options: Options, console: Console) -> int:
             folded, images, labels, replace(question, caps=caps), cycles=cycles, work=options.source.work, listen=bars.listen
         )
         model = calibrate(QuantModel(copy.deepcopy(network), graph, _settings(options, choice)), [images])
-        accuracy = _accuracies(options, source, network, model, bars)
+        order = _order(options, folded, choice)
+        accuracy = _accuracies(options, source, network, model, order, bars)
     integer = to_integer(model, source.name, {"weights": "trained", "method": options.method})
     if source.test is not None:
         accuracy["integer"] = _accuracy(IntegerTwin(model), source, device)
@@ -135,11 +138,15 @@ def quantize(options: Options, console: Console) -> int:
     return 0
 
 
-def _question(options: Options) -> Question:
+def _menu(options: Options) -> tuple[int, ...]:
     if not all(text.isdecimal() for text in options.menu):
         raise UsageError(f"{','.join(options.menu)!r} is no menu of widths", "numbers from 2 to 8, separated by commas")
+    return check_menu(tuple(map(int, options.menu)))
+
+
+def _question(options: Options) -> Question:
     probing = Probing(seed=options.source.seed, tolerance=options.tolerance, most=options.probes)
-    return Question(options.method, check_menu(tuple(map(int, options.menu))), Caps(), options.ties, options.activation_bits, probing)
+    return Question(options.method, _menu(options), Caps(), options.ties, options.activation_bits, probing)
 
 
 def _settings(options: Options, choice: Choice) -> QuantConfig:
@@ -199,20 +206,40 @@ def _pruned(
     return small, small.graph
 
 
-def _accuracies(options: Options, source: FloatSource, network: nn.Module, model: QuantModel, bars: _Bars) -> dict[str, float]:
-    """Accuracy before and after training on, where there are held-out labels."""
+def _order(options: Options, folded: FoldedNetwork, choice: Choice) -> list[str]:
+    """Layers in HAWQ's order of fine-tuning, where training goes in stages; else none."""
+    if not options.staged:
+        return []
+    if options.method != "hawq" or not options.epochs:
+        raise UsageError("--staged trains in the order of HAWQ's eigenvalues", "give --method hawq and --epochs, the epochs of every stage")
+    return tuning_order(choice.eigenvalues, squared_errors(folded, _menu(options)), choice.bits)
+
+
+def _accuracies(
+    options: Options, source: FloatSource, network: nn.Module, model: QuantModel, order: list[str], bars: _Bars
+) -> dict[str, float]:
+    """Accuracy before and after training on, where there are held-out labels; layer by layer in ``order``, if there is one."""
     if source.test is None:
         if options.epochs:
             raise UsageError(f"{source.name} has no labels to train on", "train with hao.train.quantized, or leave --epochs out")
         return {}
     from hao.train.digits import load_digits, train
 
-    device = next(network.parameters()).device
+    device, digits = next(network.parameters()).device, load_digits()
     found = {"float": _accuracy(network, source, device), "calibrated": _accuracy(model, source, device)}
-    if options.epochs:
-        halfway = kept(options.source.work, "training", model.state_dict().values(), options.epochs, options.source.seed, model.config)
+
+    def stage(current: QuantModel, layer: str) -> None:
+        # Named after the weights and widths that it begins with, so that stages that were finished are read back.
+        settings = (options.epochs, options.source.seed, layer, tuple(current.bits.items()), current.config)
+        halfway = kept(options.source.work, "training", current.state_dict().values(), *settings)
         generator = torch.Generator().manual_seed(options.source.seed)
-        train(model, load_digits(), options.epochs, 1e-3, generator, kept=halfway, listen=bars.listen)
+        train(current, digits, options.epochs, 1e-3, generator, kept=halfway, listen=bars.listen)
+
+    if order:
+        fine_tune_in_order(model, order, stage)
+    elif options.epochs:
+        stage(model, "")
+    if options.epochs:
         found["trained"] = _accuracy(model, source, device)
     return found
 

@@ -33,6 +33,7 @@ class Given:
     implants: float
     lanes: int
     epochs: int
+    staged: bool
     iterations: int
     tolerance: float
     probes: int
@@ -91,6 +92,7 @@ def run(given: Given) -> int:
         implants=given.implants,
         lanes=given.lanes,
         epochs=given.epochs,
+        staged=given.staged,
         iterations=given.iterations,
         tolerance=given.tolerance,
         probes=given.probes,

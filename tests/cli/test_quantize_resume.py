@@ -29,6 +29,7 @@ CASES = {
     "eigenvalues": [*NETWORK, "--data-free", "--method", "hawq", "--average-bits", "3"],
     "channels": [*NETWORK, "--data-free", "--method", "uniform", "--menu", "4", "--prune", "0.3"],
     "training-float": ["digits", "--method", "uniform", "--menu", "4"],
+    "staged": ["digits", "--method", "hawq", "--average-bits", "3", "--epochs", "1", "--staged"],
     "training": ["digits", "--method", "uniform", "--menu", "3", "--epochs", "3"],
 }
 
@@ -60,8 +61,9 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantize_source, "_EPOCHS", 3)
 
 
-@pytest.mark.parametrize("stage", CASES)
-def test_killed_in_a_stage(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("case", CASES)
+def test_killed_in_a_stage(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = case.replace("staged", "training")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     written: list[str] = []
     save = Kept.save
@@ -71,7 +73,7 @@ def test_killed_in_a_stage(stage: str, tmp_path: Path, monkeypatch: pytest.Monke
         written.append(self.path.name.rpartition("-")[0])
 
     monkeypatch.setattr(Kept, "save", counted)
-    expected = call(whole, CASES[stage])
+    expected = call(whole, CASES[case])
     total, half = written.count(stage), max(1, written.count(stage) // 2)
     assert total >= 3
     written.clear()
@@ -83,16 +85,16 @@ def test_killed_in_a_stage(stage: str, tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Kept, "save", killing)
     with pytest.raises(Killed):
-        call(broken, CASES[stage])
+        call(broken, CASES[case])
     monkeypatch.setattr(Kept, "save", counted)
     written.clear()
-    assert call(broken, CASES[stage]) == expected
+    assert call(broken, CASES[case]) == expected
     # What was done is not done again.
     assert written.count(stage) == total - half
     # A state that is damaged is none.
     for file in broken.glob(f"{stage}-*.safetensors"):
         file.write_bytes(file.read_bytes()[:-7])
-    assert call(broken, CASES[stage]) == expected
+    assert call(broken, CASES[case]) == expected
 
 
 def test_killed_by_a_signal(tmp_path: Path) -> None:
