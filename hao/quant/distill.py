@@ -37,20 +37,16 @@ class Distilling:
 
 
 def distilled_images(
-    source: nn.Module,
-    graph: FloatGraph,
-    rule: Distilling | None = None,
-    listen: Callable[[str, int, int], None] | None = None,
+    source: nn.Module, graph: FloatGraph, rule: Distilling | None = None, listen: Callable[[str, int, int], None] | None = None,
     kept: Kept | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Normalized images ``(count, C, H, W)`` whose statistics in front of every batch normalization are the stored ones.
 
     Minimizes the squared distance of means and standard deviations (over images and pixels), as ZeroQ; in difference to
     its code the images stay within what bytes can express, so that quantized networks can be fed with them.
 
     Args:
-        source: the float model; not changed.
-        graph: what the front end read from it.
+        source, graph: the float model, not changed, and what the front end read from it.
         rule: settings.
         listen: told of ``(what, step, steps)``.
         kept: the state of an earlier, interrupted call with the same arguments, and where this one's goes.

@@ -21,6 +21,10 @@ _INDEXING = ("aten::index.Tensor", "aten::index_put_", "aten::_index_put_impl_")
 DEVICE = torch.device("meta")
 
 
+class TwoDevices(RuntimeError):
+    """Operands of one operation are on two devices."""
+
+
 class Elsewhere(Tensor):
     """Says that it lives elsewhere; ``numbers`` holds its numbers."""
 
@@ -72,7 +76,7 @@ def _compute(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     away = [each for each in tensors if isinstance(each, Elsewhere)]
     mixed = any(each.dim() for each in here) and bool(away)
     if mixed and name not in _MOVES and not (name in _INDEXING and isinstance(args[0], Elsewhere)):
-        raise RuntimeError(f"{name}: expected all tensors to be on the same device, found meta and cpu")
+        raise TwoDevices(f"{name}: expected all tensors to be on the same device, found meta and cpu")
     target = kwargs.get("device")
     wrap = bool(away) if target is None else torch.device(target).type == "meta"
     if name == "aten::copy_":

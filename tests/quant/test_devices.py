@@ -6,7 +6,6 @@ Integers are equal.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,16 +33,16 @@ from hao.quant.sqnr import sqnr
 from hao.quant.stages import fine_tune_in_order
 from hao.quant.surgery import pruned_network
 from tests.cli.test_quantize import small
-from tests.quant.elsewhere import elsewhere
+from tests.quant.elsewhere import TwoDevices, elsewhere
 from tests.quant.networks import MEANS, images, network
 
 torch.set_num_threads(1)
-GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU"))
-NETWORKS = ("spark", *(("mobilenet",) if torch.cuda.is_available() else ()))
+GPU = ("cuda",) if torch.cuda.is_available() else ()
+NETWORKS = ("spark", *(("mobilenet",) if GPU else ()))
 pytestmark = pytest.mark.filterwarnings("ignore:.*deterministic")  # what a GPU cannot repeat is said by PyTorch, operator by operator
 
 
-@pytest.fixture(params=["elsewhere", GPU])
+@pytest.fixture(params=["elsewhere", *GPU])
 def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
     """A GPU, or the device that stands for one."""
     if request.param == "elsewhere":
@@ -93,7 +92,7 @@ def test_sensitivities(name: str, device: torch.device) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("settings", [{}, {"activation_range": "mse"}, {"percentile": 99.0}], ids=["max", "mse", "percentile"])
+@pytest.mark.parametrize("settings", [{}, {"activation_range": "mse", "percentile": 99.0}], ids=["max", "mse"])
 def test_calibration(name: str, settings: dict[str, object], device: torch.device) -> None:
     cpu, gpu = pair(name, device)
     here, there = cpu.quantized(**settings), gpu.quantized(**settings)
@@ -158,10 +157,8 @@ def test_distilling_and_pruning(name: str, device: torch.device) -> None:
     torch.testing.assert_close(results[1], results[0], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS if GPU else [each for each in METHODS if each != "hawq"])  # a minute on the stand-in
 def test_every_method(method: str, device: torch.device, tmp_path: Path) -> None:
-    if device.type != "cuda" and method == "hawq":
-        pytest.skip("hundreds of products take a minute on the stand-in; test_sensitivities takes some")
     chosen = []
     for case in pair("spark", device):
         size = sum(weight.numel() for weight in case.folded.weights.values())
@@ -184,10 +181,9 @@ def test_command_line_twice_the_same(device: torch.device, tmp_path: Path) -> No
 def test_the_stand_in_refuses_what_a_gpu_refuses() -> None:
     with elsewhere() as device:
         away = torch.ones(3).to(device)
-        for fault in (lambda: away + torch.ones(3), lambda: away.numpy(), lambda: nn.Linear(3, 2)(away)):
-            with pytest.raises((RuntimeError, TypeError, NotImplementedError)):
+        for fault in (lambda: away + torch.ones(3), lambda: nn.Linear(3, 2)(away)):
+            with pytest.raises(TwoDevices):
                 fault()
+        with pytest.raises((RuntimeError, TypeError)):
+            away.numpy()
         assert (away * torch.tensor(2.0)).device == device and (away * 2).cpu().tolist() == [2.0] * 3
-    with contextlib.suppress(RuntimeError):
-        away + torch.ones(3)
-        raise AssertionError
