@@ -27,8 +27,9 @@ def test_dsps_and_block_rams_are_exact_and_the_rest_as_near_as_stated(name: str)
     assert found.dsp.value == table.dsp
     assert found.bram36.value == table.bram36
     for estimate, synthesized in ((found.lut, table.lut), (found.ff, table.ff)):
-        # the stated error belongs to the estimate; half a cell is rounding
-        assert abs(estimate.value - synthesized) <= estimate.error * max(1, synthesized / estimate.value) + 0.5
+        # the stated error belongs to the estimate; half a cell is rounding, and so is the fifth decimal of the error in the file
+        rounding = 0.5 + 0.5e-4 * synthesized
+        assert abs(estimate.value - synthesized) <= estimate.error * max(1, synthesized / estimate.value) + rounding
         assert 0 < estimate.error <= 0.1 * estimate.value
 
 
