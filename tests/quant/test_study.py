@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 from pathlib import Path
@@ -57,6 +58,22 @@ def test_prose_does_not_count_and_code_does(tmp_path: Path, monkeypatch: pytest.
     assert study.digest("digits") == before
     file.write_text(text.replace("RATIOS = (0.2,", "RATIOS = (0.3,"), encoding="utf-8")
     assert study.digest("digits") != before
+
+
+def test_digests_do_not_depend_on_what_a_version_of_python_shows() -> None:
+    tree = ast.parse("def f(x):\n    return x\n")
+    shown = study._dump(tree)
+    assert "[]" not in shown and "None" not in shown and "type_params" not in shown
+    assert shown != study._dump(ast.parse("def f(x):\n    return -x\n"))
+    cell = next(iter(CELLS["shapes64"].values()))
+    assert cell["sources"] == study.digest("shapes64") != study.digest("digits")  # computed by Python 3.12, held by any
+
+
+def test_rows_are_spread_over_processes_and_time_ends_them() -> None:
+    rows = [(2, k) for k in range(7)]
+    assert sorted(study.spread(pow, rows, 3)) == [2**k for k in range(7)]
+    assert list(study.spread(pow, rows, 1)) == [2**k for k in range(7)]
+    assert not list(study.spread(pow, rows, 1, minutes=0)) and len(list(study.spread(pow, rows, 2, minutes=0))) == 2
 
 
 def test_differences_are_found() -> None:
