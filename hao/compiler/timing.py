@@ -18,7 +18,9 @@ _GAP = 4
 """Idle cycles between two instructions of a unit."""
 _FETCH = 5
 """Cycles an instruction takes to be read and queued."""
-_LATENCY = {Opcode.LOAD: 60, Opcode.LDI: 70, Opcode.DENSE: 30, Opcode.FILL: 12, Opcode.DW: 30, Opcode.ADD: 20, Opcode.STORE: 60}
+_FIRST_WORD = 60
+"""Cycles from a request to its first word."""
+_LATENCY = {Opcode.LOAD: 60, Opcode.LDI: 10, Opcode.DENSE: 30, Opcode.FILL: 12, Opcode.DW: 30, Opcode.ADD: 20, Opcode.STORE: 60}
 """Cycles from the last operand to completion: pipelines, and the DRAM."""
 
 
@@ -57,17 +59,26 @@ def _dense_cycles(i: Instruction, config: EngineConfig) -> int:
     return dense_walk(pixels, i["kernel"] ** 2 * i["n_in"], i["stride"], 8 if i["w8"] else 4, config)
 
 
+def _gather_cycles(i: Instruction) -> int:
+    """Cycles of one LDI: the first window waits for its rows of the image, later ones for those that they read besides."""
+    fill, emit = 2 * -(-i["in_w"] // 4), i["out_w"] * (2 if i["kernel"] == 3 else 1)
+    more = i["y1"] - i["y0"] - 1
+    return _FIRST_WORD + i["kernel"] * fill + more * max(i["stride"] * fill, emit) + emit
+
+
 def occupancy(i: Instruction, config: EngineConfig) -> int:
     """Cycles for which an instruction keeps its unit, operands and memory permitting."""
     if i.opcode in (Opcode.LOAD, Opcode.STORE):
         return i["length"] * 5 // 4  # DRAM sustains about four words in five cycles
     if i.opcode is Opcode.END:
         return 0
+    if i.opcode is Opcode.LDI:
+        return _gather_cycles(i)
     pixels = (i["y1"] - i["y0"]) * i["out_w"]
     if i.opcode is Opcode.DENSE:
         return _dense_cycles(i, config)
     lanes = LANES // config.dw_lanes
-    return pixels * {Opcode.LDI: 2, Opcode.FILL: 1, Opcode.DW: lanes, Opcode.ADD: 2 * lanes}[i.opcode]
+    return pixels * {Opcode.FILL: 1, Opcode.DW: lanes, Opcode.ADD: 2 * lanes}[i.opcode]
 
 
 def schedule(program: Sequence[Instruction], config: EngineConfig) -> Schedule:

@@ -23,7 +23,7 @@ from hao.errors import CompileError, GraphError
 from hao.fuzz.case import Case, draw_case
 from hao.fuzz.pictures import draw_picture
 from hao.ir.builder import RandomBuilder
-from hao.ir.graph import Graph
+from hao.ir.graph import Conv, Graph
 from hao.ir.random_graph import random_graph
 from hao.models.integer_codenet import random_codenet
 from hao.runtime.timing import DramTiming
@@ -163,6 +163,26 @@ def crafted() -> dict[str, Graph]:
     outputs = [build.avg_pool("two", at, 2, 2), build.avg_pool("three", at, 3, 1), build.depthwise("four", at, 2, pad=0, weight_bits=4)]
     outputs.append(build.conv("five", at, 20, 5, pad=4, weight_bits=2))
     graphs["windows"] = build.graph("windows", outputs, {})
+    return {**graphs, **shared()}
+
+
+def shared() -> dict[str, Graph]:
+    """Planes that two layers write, a block of weights that are all zero, lane-wise layers of one tap."""
+    graphs = {}
+    build, at = _stem(7)
+    halves = [build.conv("low", at, 7, 3, pad=1), build.conv("high", at, 9), build.depthwise("deep", at, signed=False)]
+    both = build.concat("both", halves)
+    graphs["halves"] = build.graph("halves", [both, build.conv("one", both, 5)], {})
+    build, at = _stem(8)
+    build.conv("part", at, 36)
+    node = build.nodes[-1]
+    assert isinstance(node, Conv)
+    build.nodes[-1] = replace(node, weight=np.where(np.arange(36)[:, None, None, None] < 16, 0, node.weight))
+    graphs["nothing"] = build.graph("nothing", ["part", build.conv("last", "part", 9)], {})
+    build, at = _stem(9)
+    at = build.conv("two", build.depthwise("one", at, 1, pad=0), 18)
+    at = build.conv("four", build.depthwise("three", at, 2, stride=2, pad=0), 17)
+    graphs["points"] = build.graph("points", [build.depthwise("five", at, 1, pad=0)], {})
     return graphs
 
 

@@ -4,7 +4,7 @@ A program that is the sound one's to the last byte needs no engine. A different 
 executor and, on the smallest engine, in other orders that its dependency counts permit. Only plans that run the faulty statement are
 made again. What instructions are said to touch
 (``hao.compiler.access``, ``depend``, ``memories``) is believed by the executor's race check as well, so faults there are judged by
-footprints and orders of random programs too, and last by the executor's own tests.
+footprints and orders of random programs too. What all of them let pass is given to tests of the compiler's parts, and of the executor's.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ _ENOUGH = 40
 """Right programs other than the sound one's, after which a fault counts as another plan."""
 _SLOW = "codenet"
 _PROGRAMS = 25
-_TESTS = Path("tests") / "compiler" / "test_executor.py"
+_TESTS = Path("tests") / "compiler"
+_PARTS = ("test_accumulator.py", "test_limits.py", "test_blocks.py")
+"""Tests of limits and parts that no network shows; for ``HAZARDS`` the executor's as well."""
+_HAZARD_PARTS = ("test_executor.py", *_PARTS)
 
 
 def _compiled(planned: Planned) -> Compilation | CompileError:
@@ -96,11 +99,11 @@ class CompilerJury:
 
     Raises:
         BuildError: an engine cannot be built.
-        MissingTool: the executor's tests are not beside the sources.
+        MissingTool: the tests are not beside the sources.
     """
 
     def __init__(self, plans: Sequence[Planned] | None = None) -> None:
-        if not _TESTS.is_file():
+        if not all((_TESTS / name).is_file() for name in _HAZARD_PARTS):
             raise MissingTool(f"{_TESTS} is not here", "run hao mutate in the folder of the sources")
         self.plans = list(telling() if plans is None else plans)
         self.fleet = Fleet(("executor", "csim-native"), {**CI_CONFIGS, **TIGHT})
@@ -178,11 +181,13 @@ class CompilerJury:
         return verdict, ""
 
     @staticmethod
-    def _by_tests() -> tuple[Verdict, str]:
+    def _by_tests(names: Sequence[str]) -> tuple[Verdict, str]:
         import pytest
 
-        failed = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not nightly", str(_TESTS)]) is not pytest.ExitCode.OK
-        return (Verdict.KILLED, _TESTS.as_posix()) if failed else (Verdict.SURVIVED, "")
+        for path in map(_TESTS.joinpath, names):
+            if pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not nightly", str(path)]) is not pytest.ExitCode.OK:
+                return Verdict.KILLED, path.as_posix()
+        return Verdict.SURVIVED, ""
 
     def _trial(self, hazard: bool, plans: Sequence[int]) -> tuple[Verdict, str]:
         verdict, by = self._by_programs() if hazard else (Verdict.SURVIVED, "")
@@ -190,8 +195,8 @@ class CompilerJury:
             found, why = self._by_plans(plans)
             if found is not Verdict.SURVIVED:
                 verdict, by = found, why
-        if hazard and verdict is not Verdict.KILLED:
-            found, why = self._by_tests()
+        if verdict is Verdict.SURVIVED or (hazard and verdict is not Verdict.KILLED):
+            found, why = self._by_tests(_HAZARD_PARTS if hazard else _PARTS)
             if found is Verdict.KILLED:
                 verdict, by = found, why
         return verdict, by

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hao.boards import load_board
-from hao.engine.config import CI_CONFIGS
+from hao.compiler.lower import lower
+from hao.compiler.ops import DenseOp, DwOp, Op
+from hao.compiler.rewrite import rewrite
+from hao.engine.config import CI_CONFIGS, EngineConfig
+from hao.engine.isa import DwMode
+from hao.errors import CompileError
 from hao.fuzz.case import Case
 from hao.fuzz.engines import Fleet
 from hao.fuzz.outcome import Verdict
 from hao.ir.builder import RandomBuilder, random_image
-from hao.ir.graph import Graph
+from hao.ir.graph import Conv, Graph
 from hao.runtime.timing import DramTiming
 
 CONFIG = "16x16x2"
@@ -45,3 +52,82 @@ def test_global_pooling_beyond_is_refused(height: int, width: int) -> None:
         Verdict.REFUSED,
         f"pool: global pooling over {height}x{width} pixels",
     )
+
+
+def engine(**sizes: int) -> EngineConfig:
+    return CI_CONFIGS[CONFIG].model_copy(update=sizes)
+
+
+def lowered(graph: Graph, config: EngineConfig) -> list[Op]:
+    return list(lower(rewrite(graph), config).ops)
+
+
+@pytest.mark.parametrize(("height", "width", "addresses"), [(30, 22, 60), (60, 11, 60), (255, 1, 255)])
+def test_global_pooling_takes_the_whole_window(height: int, width: int, addresses: int) -> None:
+    """Rows of 11 pixels an address: as many as there are, and one fewer is too few for a map that is no square."""
+    last = lowered(pooled(height, width), engine(win_depth=addresses))[-1]
+    assert isinstance(last, DwOp) and last.mode is DwMode.SUM
+    with pytest.raises(CompileError, match="global pooling"):
+        lowered(pooled(height, width), engine(win_depth=addresses - 1))
+
+
+def test_global_pooling_over_the_widest_rows() -> None:
+    """255 addresses a row, eight rows; the map is up-sampled, for no image is as wide."""
+    ends = {}
+    for width in (350, 351):
+        build = RandomBuilder(np.random.default_rng(1), (1, 1, width), (7,))
+        at = build.conv("stem", "image", 3, weight_bits=8)
+        for number in range(3):
+            at = build.upsample(f"up{number}", at)
+        try:
+            last = lowered(build.graph("wide", [build.avg_pool("pool", at)], {}), engine(win_depth=4096))[-1]
+            ends[width] = isinstance(last, DwOp) and last.mode is DwMode.SUM
+        except CompileError as error:
+            ends[width] = "global pooling over 8x2808" in error.message
+    assert ends == {350: True, 351: True}
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 3), (4, 4), (5, 2), (2, 4)])
+def test_pools_that_the_window_cannot_do(kernel: int, stride: int) -> None:
+    build = RandomBuilder(np.random.default_rng(2), (1, 13, 9), (7,))
+    at = build.avg_pool("pool", build.conv("stem", "image", 3, weight_bits=8), kernel, stride)
+    assert run(build.graph("pools", [at], {}))[0] is Verdict.EQUAL
+
+
+def _chosen(weight: np.ndarray, bits: int, kernel: int, image: bool) -> DenseOp:
+    """The operation of a convolution with these weights that reads every channel twice, of the image or behind a layer."""
+    build = RandomBuilder(np.random.default_rng(3), (1, 9, 7), (0,))
+    at = "image" if image else build.conv("stem", "image", 1, weight_bits=8)
+    build.conv("last", build.concat("twice", [at, at]), 1, kernel, weight_bits=bits)
+    node = build.nodes[-1]
+    assert isinstance(node, Conv)
+    build.nodes[-1] = replace(node, weight=np.broadcast_to(weight[None, :, None, None], (1, 2, kernel, kernel)).copy())
+    last = lowered(build.graph("chosen", ["last"], {}), engine())[-1]
+    assert isinstance(last, DenseOp)
+    return last
+
+
+@pytest.mark.parametrize("image", [False, True], ids=["behind a layer", "of the image"])
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize(
+    ("weights", "bits", "stored"),
+    [((3, 4), 4, 4), ((4, 4), 4, 8), ((-4, -4), 4, 4), ((-4, -5), 4, 8), ((7, 7), 4, 8), ((3, 4), 5, 8), ((3, 4), 8, 8), ((60, 60), 8, 8)],
+    ids=str,
+)
+def test_weights_that_add_up_are_stored_in_as_many_bits_as_the_sum_needs(
+    weights: tuple[int, int], bits: int, stored: int, kernel: int, image: bool
+) -> None:
+    """Of a channel that is read twice; declared widths above four bits are kept, whatever the values."""
+    op = _chosen(np.array(weights), bits, kernel, image)
+    assert op.bits == stored
+    assert set(op.weight.ravel().tolist()) - {0} == {sum(weights)}
+
+
+@pytest.mark.parametrize("kernel", [3, 5], ids=["gathered", "raw"])
+def test_the_image_has_values_up_to_255(kernel: int) -> None:
+    """And the accumulator's bound counts with no more."""
+    build = RandomBuilder(np.random.default_rng(3), (1, 9, 7), (0,))
+    build.conv("last", "image", 1, kernel, weight_bits=8)
+    op = lowered(build.graph("image", ["last"], {}), engine())[-1]
+    assert isinstance(op, DenseOp)
+    assert {(value.lo, value.hi) for value, _ in op.inputs} == {(0, 255)}
