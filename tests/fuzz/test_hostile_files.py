@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hao.errors import HaoError
+from hao.errors import CheckpointError, HaoError, SearchError
 from hao.files import MOST_BYTES, read_file, read_json, read_safetensors, read_toml, regular
 from hao.frontend.qonnx_export import export_qonnx
 from hao.frontend.qonnx_import import import_qonnx
 from hao.ir.check import check
 from hao.ir.random_graph import random_graph
-from tests.fuzz.hostile import DEEP
+from tests.fuzz.hostile import DEEP, replaced
 from tests.fuzz.loaders import LOADERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,3 +193,60 @@ def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "n.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(HaoError, match="in another file"):
         import_qonnx(tmp_path / "n.onnx")
+
+
+DEEPER = '{"layers": ' + "[" * 100_000
+HUGE = '{"layers": {"a": {"4": 1' + "0" * 400 + "}}}"
+# loader, file, words of the refusal
+FOUND = {
+    "perturbations, nested": ("perturbations", DEEPER.encode(), "nested"),
+    "perturbations, beyond any float": ("perturbations", HUGE.encode(), "too large"),
+    "ledger, nested": ("ledger", f"{DEEP}\n".encode(), "damaged"),
+    "ledger, no row": ("ledger", b"[1]\n", "damaged"),
+    "claim, no object": ("claim", b"[1, 2]", "cannot be read"),
+    "engine, nested": ("engine", DEEP.encode(), "nested"),
+    "recipe, no text": ("recipe", b"\xff\xfe", "cannot be read"),
+    "coco, beyond any float": (
+        "coco", b'{"images": [{"id": 1e999, "file_name": "a"}], "categories": [], "annotations": []}', "cannot be read",
+    ),
+    "segments, rows of another kind": ("segments", b'[[0, 1, "x", 20, 30, 40, [[0, 4]], "busy", 2]]', "no table"),
+    "shard, header": ("shard", b"\x93NUMPY\x01\x00\x0e\x00{'descr': (\n    ", "cannot be read"),
+    "vendor, no figure": ("vendor", b"".join(b"| %s | 1.2.3 |\n" % n for n in (b"CLB LUTs", b"CLB Registers", b"DSPs")), "damaged"),
+    "listing, another folder": ("listing", b"../x 1\n", "plain name"),
+}  # fmt: skip
+"""What loaders had let through, or ended in a traceback with."""
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_is_refused(tmp_path: Path, name: str) -> None:
+    loader_name, data, words = FOUND[name]
+    loader = LOADERS[loader_name]()
+    path = tmp_path / loader.file
+    path.write_bytes(data)
+    with pytest.raises(HaoError, match=words):
+        loader.load(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(("cycles", "value"), float("inf")), (("area",), {"gold": {"value": 1, "error": 0}}), (("widths",), {"a": 9})]
+)
+def test_designs_with_absurd_figures_are_refused(tmp_path: Path, place: tuple[str, ...], value: Any) -> None:
+    loader = LOADERS["design"]()
+    path = tmp_path / loader.file
+    path.write_text(json.dumps(replaced(json.loads(loader.seeds[0][1:]), place, value)))
+    with pytest.raises(SearchError, match=place[0]):
+        loader.load(path)
+
+
+@pytest.mark.parametrize("header", [[1], {"format": "x"}, "x", None])
+def test_training_checkpoints_that_do_not_say_what_they_are(tmp_path: Path, header: Any) -> None:
+    loader = LOADERS["training"]()
+    path = tmp_path / loader.file
+    path.write_bytes(loader.seal(json.dumps(header).encode()))
+    with pytest.raises(CheckpointError):
+        loader.load(path)
+    sound = json.loads(loader.seeds[1][1:])
+    for key in ("recipe", "progress"):
+        path.write_bytes(loader.seal(json.dumps({name: each for name, each in sound.items() if name != key}).encode()))
+        with pytest.raises(CheckpointError, match="does not say"):
+            loader.load(path)
