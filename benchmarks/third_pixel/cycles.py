@@ -34,7 +34,9 @@ def main() -> None:
         two, three, drain = two + pair, three + max(triple, window.pixels), drain + window.pixels
     frame = run_model(image.program(), ULTRA96, load_board(BOARD), image.manifest.program_offset).total
     console = Console(highlight=False)
-    console.print(f"{NETWORK}: {frame} cycles a frame by the model, {two:.0f} of them the walks with two pixels, {frame - two:.0f} beside them")
+    console.print(
+        f"{NETWORK}: {frame} cycles a frame by the model, {two:.0f} of them the walks with two pixels, {frame - two:.0f} beside them"
+    )
     console.print(f"walks with three pixels: {three:.0f} (results alone: {drain:.0f}); frame at least {frame - two + three:.0f}")
 
 
