@@ -23,7 +23,7 @@ from hao.search.prune import Bound
 from hao.search.solver import SolverName
 from hao.search.space import Request
 
-_ORDERS: dict[str, Order] = {"graph": "graph", "busy": "busy", "spilled": "spilled"}
+_ORDERS: dict[str, Order] = {"graph": "graph", "tuned": "tuned", "busy": "busy", "spilled": "spilled"}
 _OBJECTIVES: dict[str, Objective] = {"latency": "latency", "perturbation": "perturbation"}
 _SOLVERS: dict[str, SolverName] = {"cbc": "cbc", "highs": "highs"}
 NOT_FOUND = 19
@@ -40,7 +40,7 @@ class Options:
     cycles: float | None = None
     budget: float | None = None
     perturbations: Path | None = None
-    orders: tuple[str, ...] = ("graph", "busy")
+    orders: tuple[str, ...] = ("graph", "tuned")
     seconds: float = 60.0
     solver: str = "cbc"
     relax: bool = False
@@ -71,7 +71,7 @@ def _feasible(found: Found) -> int:
     for candidate, (config, _) in zip(problem.candidates, found.space.engines, strict=True):
         if any(used > limit for used, limit in zip(candidate.area, problem.limits.area, strict=True)):
             continue
-        key = (candidate.table, candidate.room, candidate.ring, candidate.ahead, candidate.largest)
+        key = (candidate.table, candidate.room, candidate.ring, candidate.ahead, candidate.largest, candidate.buffer)
         if key not in known:
             known[key] = Bound(problem, candidate).value() < float("inf")
         if known[key]:
@@ -93,7 +93,7 @@ def _report(options: Options, found: Found) -> SearchReport:
         pruned=dict(outcome.counts), table_seconds=space.seconds,
         tables=counts["tables"], kept_tables=counts["kept_tables"], solve_seconds=found.solve_seconds,
         conflict="" if found.conflict is None else found.conflict.sentence(space.problem.limits), hand_made=dict(found.hand_made),
-        hand_made_value=found.hand_made_value,
+        hand_made_value=found.hand_made_value, own_value=found.own_value,
         fragmentation_margin=found.margin,
         predicted=None if answer is None or area is None else Predicted(cycles=answer.cycles, **area),
         verified=None if checked is None else Verified(
@@ -148,6 +148,8 @@ def _print_design(console: Console, report: SearchReport, design: Design) -> Non
         console.print(f"the hand-made engine, order {order}: {why}")
     if report.hand_made_value is not None:
         console.print(f"the hand-made engine with its best mapping and bits: {report.hand_made_value:,.6g}")
+    if report.own_value is not None:
+        console.print(f"the hand-made engine with the compiler's own mapping, by the same tables: {report.own_value:,.6g}")
     if report.binding_known:
         bound = ", ".join(f"{limit.limit} (without it {limit.without:,.0f})" for limit in report.binding)
         console.print(f"limits that bind: {bound or 'none, the largest engines of the grid fit'}")

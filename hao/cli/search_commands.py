@@ -24,7 +24,7 @@ def search(
     cycles: Annotated[float | None, typer.Option(help="most cycles of a frame", min=1)] = None,
     budget: Annotated[float | None, typer.Option(help="most perturbation; the network as it is when left out", min=0)] = None,
     perturbations: Annotated[Path | None, typer.Option(help="table of perturbations; from the weights when left out")] = None,
-    orders: Annotated[str, typer.Option(help="orders of the steps: graph, busy, spilled")] = "graph,busy",
+    orders: Annotated[str, typer.Option(help="orders of the steps: graph, tuned (the compiler's), busy, spilled")] = "graph,tuned",
     seconds: Annotated[float, typer.Option(help="of wall time for the proof", min=0)] = 60.0,
     solver: Annotated[str, typer.Option(help="cbc or highs")] = "cbc",
     relax: Annotated[bool, typer.Option("--relax", help="search again without each limit, to see which bind")] = False,

@@ -108,7 +108,7 @@ class Emitter:
         ranges = [self._local_ranges(segment, stripe.rows, stripe.wanted) for stripe in stripes]
         local: list[dict[Plane, Buffer]] = [{} for _ in stripes]
         behind = lags(self.plan, segment)
-        for number, ring in rings(self.plan, segment, stripes, self.config).items():
+        for number, ring in rings(self.plan, segment, stripes, self.config.win_depth).items():
             self.slices[self.plan.steps[number].op] = [Slice(ring) for _ in self.plan.layout.blocks[self.plan.steps[number].op]]
         ahead = int(any(plane in self.plan.spilled for stripe in stripes for plane in stripe.wanted))
         for tick in range(len(stripes) + max(behind.values()) + ahead):

@@ -10,7 +10,7 @@ from hao.compiler.drafts import Buffer, Draft, Space, Trace
 from hao.compiler.layout import Block
 from hao.compiler.ops import AddOp, DenseOp, DwOp, ImageOp, Rows, Value
 from hao.compiler.plan import Step
-from hao.compiler.timing import dense_walk
+from hao.compiler.timing import cut_at
 from hao.engine.config import EngineConfig
 from hao.engine.isa import LANES, SHIFTS, WINDOW_BANKS, BaseSelect, Destination, DwMode, Opcode
 from hao.errors import CompileError
@@ -20,23 +20,14 @@ if TYPE_CHECKING:
 
 _MAX_RING = 255
 _PIECE_PIXELS = 64
-_CUT_COST = 8
-"""Cycles that one instruction more must save."""
 _Target: TypeAlias = tuple[dict[str, int], dict[str, Buffer]]
 
 
 def best_cut(op: DenseOp, planes: int, rows: Rows, config: EngineConfig) -> tuple[Rows, ...]:
     """Output rows of a DENSE block in one part or two, whichever keeps the core for fewer cycles."""
 
-    def cycles(first: int, last: int) -> int:
-        return dense_walk((last - first) * op.output.width, op.kernel**2 * planes, op.stride, op.bits, config)
-
     first, last = rows
-    best, cut = cycles(first, last) - _CUT_COST, last
-    for middle in range(first + 1, last):
-        both = cycles(first, middle) + cycles(middle, last)
-        if both < best:
-            best, cut = both, middle
+    cut = first + cut_at(last - first, op.output.width, op.kernel**2 * planes, op.stride, op.bits, config)
     return (rows,) if cut == last else ((first, cut), (cut, last))
 
 

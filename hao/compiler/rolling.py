@@ -9,7 +9,6 @@ from itertools import pairwise
 from hao.compiler.layout import Plane
 from hao.compiler.ops import DwOp, Rows, Value
 from hao.compiler.plan import Plan, Segment, hull
-from hao.engine.config import EngineConfig
 from hao.engine.isa import WINDOW_BANKS, DwMode
 
 _MOST_ROWS = 255
@@ -46,7 +45,7 @@ def lags(plan: Plan, segment: Segment) -> dict[int, int]:
     return result
 
 
-def rings(plan: Plan, segment: Segment, stripes: list[Stripe], config: EngineConfig) -> dict[int, int]:
+def rings(plan: Plan, segment: Segment, stripes: list[Stripe], win_depth: int) -> dict[int, int]:
     """Rows of the ring of every window step: what one stripe reads, and room for the next one's rows where the window is large enough."""
     least: dict[int, int] = {}
     spare: dict[int, int] = {}
@@ -61,7 +60,7 @@ def rings(plan: Plan, segment: Segment, stripes: list[Stripe], config: EngineCon
         weight[number] = -(-op.in_width // WINDOW_BANKS) * len(plan.layout.blocks[op])
     for part in (4, 2, 1, 0):
         wanted = {n: min(_MOST_ROWS, least[n] + spare[n] * part // 4) for n in least}
-        if sum(wanted[n] * weight[n] for n in wanted) <= config.win_depth:
+        if sum(wanted[n] * weight[n] for n in wanted) <= win_depth:
             return wanted
     return least
 

@@ -14,6 +14,8 @@ from hao.engine.isa import LANES, TILE_WORDS, Opcode, Unit
 
 _CHUNK = 32
 """Pixel groups whose partial sums the dense core holds."""
+_CUT_COST = 8
+"""Cycles that one instruction more must save."""
 _GAP = 4
 """Idle cycles between two instructions of a unit."""
 _FETCH = 5
@@ -52,6 +54,20 @@ def dense_walk(pixels: int, tiles: int, stride: int, bits: int, config: EngineCo
         walk = max(group * clash * (LANES // config.pi), words) * tiles * halves
         total += count * max(walk, group * config.px) if group else 0
     return total
+
+
+def cut_at(rows: int, width: int, tiles: int, stride: int, bits: int, config: EngineConfig) -> int:
+    """Output rows of the first of the two parts of a DENSE block that keep the core for fewer cycles; all of them where none do."""
+
+    def cycles(count: int) -> int:
+        return dense_walk(count * width, tiles, stride, bits, config)
+
+    best, cut = cycles(rows) - _CUT_COST, rows
+    for middle in range(1, rows):
+        both = cycles(middle) + cycles(rows - middle)
+        if both < best:
+            best, cut = both, middle
+    return cut
 
 
 def _dense_cycles(i: Instruction, config: EngineConfig) -> int:

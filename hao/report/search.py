@@ -58,7 +58,8 @@ class SearchReport(_Frozen):
     ``configurations`` counts engines that fit the board and have a mapping; ``mappings`` the exact covers of the steps by segments on the
     design's engine; ``bit_settings`` those left after exact dominance, ``bit_settings_offered`` before. ``pruned`` counts what was
     left out; ``kept_tables`` of all ``tables`` an earlier search had left; ``gap`` is relative, 0 proven, None without a design; times
-    are wall seconds. ``factors`` multiply to ``grid``.
+    are wall seconds. ``factors`` multiply to ``grid``. ``hand_made_value`` is the best that the hand-made engine reaches, ``own_value``
+    what it does with the compiler's own mapping, by the same tables.
     """
 
     version: Literal[1] = 1
@@ -83,6 +84,7 @@ class SearchReport(_Frozen):
     conflict: str = ""
     hand_made: dict[str, str] = {}
     hand_made_value: float | None = None
+    own_value: float | None = None
     fragmentation_margin: float = 0.0
     predicted: Predicted | None = None
     verified: Verified | None = None

@@ -104,7 +104,7 @@ def _shrunk(problem: Problem, answer: Answer, members: list[int]) -> Answer:
     fitting = []
     for member in members:
         other = problem.candidates[member]
-        holds = other.table == owner.table and all(c.room <= other.room and c.ring <= other.ring for c in answer.path)
+        holds = other.table == owner.table and all(map(other.holds, answer.path))
         if not holds or any(w not in free for w, free in zip(answer.widths, problem.open_widths(other), strict=True)):
             continue
         cycles = frame_cycles(problem, other, answer.path, answer.widths)

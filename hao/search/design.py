@@ -11,7 +11,7 @@ from hao.engine.config import EngineConfig
 from hao.errors import SearchError
 from hao.files import read_text
 
-Order = Literal["graph", "busy", "spilled", "compiler"]
+Order = Literal["graph", "tuned", "busy", "spilled", "compiler"]
 
 
 class _Frozen(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from hao.search.design import Design, Figure, MappedSegment
 from hao.search.engines import compute_key
 from hao.search.explain import Conflict, conflict
 from hao.search.kept import Kept
-from hao.search.mappings import plan_of
+from hao.search.mappings import ORDERS, plan_of
 from hao.search.planner import compile_design
 from hao.search.polish import Trial, polish
 from hao.search.problem import RESOURCES, Answer, Outcome, Problem
@@ -39,6 +39,7 @@ class Found:
         margin: share of the feature memory left free for fragmentation.
         hand_made: what the certificate says of the hand-made engine, by order of the steps; empty: it is no member of the space.
         hand_made_value: the best that it reaches with the best mapping and widths; None: it does not fit.
+        own_value: the same with the compiler's own mapping; None: that is not in the space.
         conflict: what to relax, where there is no solution.
         solve_seconds: wall time of bounds and solver.
     """
@@ -54,15 +55,17 @@ class Found:
     conflict: Conflict | None
     solve_seconds: float
     trials: tuple[Trial, ...] = ()
+    own_value: float | None = None
 
 
 def _design(builder: Builder, space: Space, answer: Answer, identity: Design) -> Design:
     """The answer as a design; ``identity`` brings network, board and digest."""
     config, order = space.engines[answer.candidate]
-    plan = plan_of(builder.lowered, config, order)
+    plan = plan_of(builder.lowered, config, order, builder.own.steps if builder.own is not None else ())
     segments = tuple(
         MappedSegment(
-            steps=tuple(step.op.name for step in plan.steps[c.start : c.stop]), stripes=c.stripes, template=c.label, cycles=c.cycles
+            steps=tuple(step.op.name for step in plan.steps[c.start : c.stop]), stripes=c.stripes, rolling=c.rolling, template=c.label,
+            cycles=c.cycles,
         )
         for c in answer.path
     )  # fmt: skip
@@ -131,10 +134,12 @@ def find(
     for _ in range(_RETRIES):
         outcome = search(_smaller(space.problem, margin), seconds, solver, tell)
         spent = time.monotonic() - begun
-        hand_made = _hand_made(space, outcome), _hand_made_value(space, margin, seconds, solver)
+        problem = _smaller(space.problem, margin)
+        hand_made = _hand_made(space, outcome), _alone(space, problem, seconds, solver)
+        own = _alone(space, own_problem(problem, builder), seconds, solver, ("tuned",)) if builder.own is not None else None
         if outcome.answer is None:
             why = conflict(space.problem, seconds, solver) if outcome.status == "infeasible" else None
-            return Found(space, outcome, None, None, None, margin, *hand_made, why, spent)
+            return Found(space, outcome, None, None, None, margin, *hand_made, why, spent, own_value=own)
         design = _design(builder, space, outcome.answer, nothing)
         try:
             compile_design(graph, design.configuration, design.order, design.segments)
@@ -147,7 +152,7 @@ def find(
         design, compilation = best.design, best.compilation
         modelled: dict[str, float] = {name: figure.value for name, figure in design.area.items()}
         checked = verify(compilation, graph, board, names[2], modelled, design.widths, perturbations)
-        return Found(space, outcome, design, compilation, checked, margin, *hand_made, None, spent, best.trials)
+        return Found(space, outcome, design, compilation, checked, margin, *hand_made, None, spent, best.trials, own)
     raise SearchError("no mapping that was found fits the feature memory in one piece", "give --orders spilled, or a larger board")
 
 
@@ -160,10 +165,17 @@ def _hand_made(space: Space, outcome: Outcome) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _hand_made_value(space: Space, margin: float, seconds: float, solver: SolverName) -> float | None:
-    """The optimum of the hand-made engine alone."""
-    problem = _smaller(space.problem, margin)
-    own = tuple(c for c, (config, _) in zip(problem.candidates, space.engines, strict=True) if config == ULTRA96)
+def own_problem(problem: Problem, builder: Builder) -> Problem:
+    """The problem with no segments but those that the compiler itself decides on for the hand-made engine, in its order."""
+    known = set() if builder.own is None else {(s.start, s.stop, s.stripes, s.rolling) for s in builder.own.segments}
+    tables = tuple(tuple(c for c in table if (c.start, c.stop, c.stripes, c.rolling) in known) for table in problem.tables)
+    return replace(problem, tables=tables)
+
+
+def _alone(space: Space, problem: Problem, seconds: float, solver: SolverName, orders: Sequence[str] = ORDERS) -> float | None:
+    """The optimum of the hand-made engine alone, in some orders of the steps."""
+    pairs = zip(problem.candidates, space.engines, strict=True)
+    own = tuple(c for c, (config, order) in pairs if config == ULTRA96 and order in orders)
     if not own:
         return None
     answer = search(replace(problem, candidates=own), seconds, solver).answer

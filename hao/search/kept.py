@@ -38,12 +38,13 @@ def code_digest(packages: tuple[str, ...] = _PACKAGES) -> str:
 
 
 def _choice(
-    start: int, stop: int, cycles: int, words: int, room: int, ring: int, bits: list[list[int]], label: str, stripes: int
+    start: int, stop: int, cycles: int, words: int, room: int, ring: int, bits: list[list[int]], label: str, stripes: int, rolling: bool,
+    held: int,
 ) -> Choice:  # fmt: skip
-    numbers = (start, stop, cycles, words, room, ring, stripes, *(each for pair in bits for each in pair))
-    if not all(type(each) is int and each >= 0 for each in numbers) or type(label) is not str:
+    numbers = (start, stop, cycles, words, room, ring, stripes, held, *(each for pair in bits for each in pair))
+    if not all(type(each) is int and each >= 0 for each in numbers) or type(label) is not str or type(rolling) is not bool:
         raise ValueError("a row of another kind")
-    return Choice(start, stop, cycles, words, room, ring, tuple((layer, width) for layer, width in bits), label, stripes)
+    return Choice(start, stop, cycles, words, room, ring, tuple((layer, width) for layer, width in bits), label, stripes, rolling, held)
 
 
 class Kept:
@@ -83,7 +84,7 @@ class Kept:
 
     def save(self, key: object, table: tuple[Choice, ...]) -> None:
         """Keep a table; where that is not possible, do without."""
-        rows = [[c.start, c.stop, c.cycles, c.words, c.room, c.ring, c.bits, c.label, c.stripes] for c in table]
+        rows = [[c.start, c.stop, c.cycles, c.words, c.room, c.ring, c.bits, c.label, c.stripes, c.rolling, c.held] for c in table]
         path = self._path(key)
         self._own.add(path)
         partial = path.with_name(f".{path.name}.{os.getpid()}")

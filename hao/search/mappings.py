@@ -1,52 +1,100 @@
-"""Plans to search in: orders of the steps, tensors resident or spilled, and the segments that each allows."""
+"""Plans to search in: orders of the steps, tensors resident or spilled, and the segments that each allows, rolling ones among them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from hao.compiler.layout import place
-from hao.compiler.ops import DenseOp, DwOp, ImageOp, Lowered
-from hao.compiler.plan import Plan, Segment, make_plan
+from hao.compiler.ops import DenseOp, DwOp, ImageOp, Lowered, Op
+from hao.compiler.plan import Plan, Segment, Step, make_plan
+from hao.compiler.rolling import rolled
+from hao.compiler.segments import fit
 from hao.compiler.tune import ordered, spilled
 from hao.engine.config import ULTRA96, EngineConfig
+from hao.errors import CompileError
 
-Order: TypeAlias = Literal["graph", "busy", "spilled"]
-"""Steps as in the graph; in an order that keeps both cores busy; as in the graph with large tensors in DRAM."""
+Order: TypeAlias = Literal["graph", "tuned", "busy", "spilled"]
+"""Steps as in the graph; in the order that the compiler finds for the hand-made engine, moves and all; in its first guess at one
+that keeps both cores busy; as in the graph with large tensors in DRAM."""
 
+ORDERS: tuple[Order, ...] = get_args(Order)
 _JUDGE = ULTRA96
 """The engine by whose rates the busy order is made, for every engine."""
-LONGEST = 4
+LONGEST, LONGEST_ROLLING = 4, 8
+"""Steps of a segment."""
 _STRIPES = (2, 4, 8, 16)
 _STRIPED_PIXELS = 128
 """Output pixels of a stripe at least; smaller ones bring nothing."""
+_ROLLING_ROWS = (1, 2, 4, 8)
+"""Rows of a rolling segment's last result in a stripe."""
+_ROLLING_PIXELS = 2048
+"""Pixels of the largest map below which nothing rolls: as in the compiler."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mapping:
-    """One plan: its order, and every step a segment of its own."""
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the compiler itself decides on for the hand-made engine: the names of the steps in order, and its segments."""
 
-    order: Order
-    plan: Plan
+    steps: tuple[str, ...]
+    segments: tuple[Segment, ...]
 
 
-def plan_of(lowered: Lowered, config: EngineConfig, order: Order) -> Plan:
-    """The plan of an order; the same that :func:`hao.search.planner.planner` hands to the compiler.
+def own_plan(lowered: Lowered) -> Own | None:
+    """The compiler's own plan for the hand-made engine; None where that engine does not hold the network's tensors.
+
+    Args:
+        lowered: the network, lowered for the hand-made engine.
+    """
+    try:
+        plan, _ = fit(lowered, ULTRA96)
+    except CompileError:
+        return None
+    return None if plan.spilled else Own(names_of(plan), tuple(plan.segments))
+
+
+def names_of(plan: Plan) -> tuple[str, ...]:
+    """Names of the steps in order; a copy that the compiler made has the name of the step that reads it."""
+    return tuple(step.op.name for step in plan.steps)
+
+
+def _in_order(plan: Plan, names: Sequence[str]) -> Iterator[Op]:
+    """The operations in the order of ``names``; of several steps of one name the earlier comes first."""
+    waiting: dict[str, list[Step]] = {}
+    for step in plan.steps:
+        waiting.setdefault(step.op.name, []).append(step)
+    for name in names:
+        step = waiting[name].pop(0)
+        if step.feeder is not None:
+            yield step.feeder
+        yield step.op
+
+
+def plan_of(lowered: Lowered, config: EngineConfig, order: Order, steps: Sequence[str] = ()) -> Plan:
+    """The plan of an order, every step a segment of its own; the same that :func:`hao.search.planner.planner` hands to the compiler.
 
     Args:
         lowered: the network.
         config: an engine; its feature memory decides on what is spilled.
         order: which.
+        steps: the names in order, of a tuned one; as busy where left out.
+
+    Raises:
+        CompileError: ``steps`` are not those of the network.
     """
     if order == "spilled":
         layout = place(lowered, config.fm_words // 8)
         return spilled(make_plan(layout, lowered.outputs), config)
     layout = place(lowered)
     plain = make_plan(layout, lowered.outputs)
-    if order == "busy":
+    if order == "graph":
+        return plain
+    if order == "busy" or not steps:
         return make_plan(replace(layout, ops=ordered(plain, _JUDGE)), lowered.outputs)
-    return plain
+    if sorted(steps) != sorted(names_of(plain)):
+        raise CompileError("the steps of the design are not those of the network", "search again")
+    return make_plan(replace(layout, ops=list(_in_order(plain, steps))), lowered.outputs)
 
 
 def _template(plan: Plan, segment: Segment) -> str:
@@ -62,14 +110,36 @@ def _template(plan: Plan, segment: Segment) -> str:
 def label(plan: Plan, segment: Segment) -> str:
     """A segment for people: template and stripes."""
     text = _template(plan, segment)
-    return text if segment.stripes == 1 else f"{text} in {segment.stripes} stripes"
+    kind = "rolling stripes" if segment.rolling else "stripes"
+    return text if segment.stripes == 1 else f"{text} in {segment.stripes} {kind}"
 
 
-def segments(plan: Plan) -> Iterator[Segment]:
-    """Every segment that may pay: single steps; runs of up to ``LONGEST`` that share a tensor or two units, whole or in stripes."""
+def segments(plan: Plan, own: Own | None = None) -> list[tuple[Segment, Plan]]:
+    """Every segment that may pay, each with the plan in which it is a segment: single steps; runs of up to ``LONGEST`` that share a
+    tensor or two units, whole or in stripes; runs of up to ``LONGEST_ROLLING`` in rolling stripes; the compiler's own."""
     if plan.spilled:
-        yield from _spilled_segments(plan)
-        return
+        return [(segment, plan) for segment in _spilled_segments(plan)]
+    theirs = own.segments if own is not None and own.steps == names_of(plan) else ()
+    found = []
+    for segment in dict.fromkeys((*_plain_segments(plan), *_rolling_segments(plan), *theirs)):
+        inside = rolled(plan, segment.start, segment.stop, segment.stripes) if segment.rolling else plan
+        if inside is not None:
+            found.append((segment, inside))
+    return found
+
+
+def _rolling_segments(plan: Plan) -> Iterator[Segment]:
+    """Runs in which one step reads what another makes, on maps large enough, in stripes of a few rows."""
+    for start in range(len(plan.steps)):
+        for stop in range(start + 2, min(start + LONGEST_ROLLING, len(plan.steps)) + 1):
+            pixels = max(step.op.output.height * step.op.output.width for step in plan.steps[start:stop])
+            if pixels < _ROLLING_PIXELS or not _mixed(plan, start, stop) or not _chained(plan, start, stop):
+                continue
+            height = plan.steps[stop - 1].op.output.height
+            yield from (Segment(start, stop, -(-height // rows), True) for rows in _ROLLING_ROWS if rows < height)
+
+
+def _plain_segments(plan: Plan) -> Iterator[Segment]:
     for start in range(len(plan.steps)):
         yield Segment(start, start + 1)
         for stop in range(start + 2, min(start + LONGEST, len(plan.steps)) + 1):
@@ -108,10 +178,13 @@ def _mixed(plan: Plan, start: int, stop: int) -> bool:
 
 
 def _serial(plan: Plan, start: int, stop: int) -> bool:
-    """Whether every step waits for all of the one before: nothing overlaps then, and the run is no faster than its steps."""
+    """Whether every step waits for all of the one before: nothing overlaps then, and the run is no faster than its steps.
+
+    A lane-wise step waits for the plane alone that its block reads.
+    """
     return all(
-        plan.steps[n - 1].op.output in {value for value, _ in plan.sources[n]} for n in range(start + 1, stop)
-    )  # fmt: skip
+        plan.steps[n].dense and plan.steps[n - 1].op.output in {value for value, _ in plan.sources[n]} for n in range(start + 1, stop)
+    )
 
 
 def _chained(plan: Plan, start: int, stop: int) -> bool:

@@ -10,11 +10,12 @@ from hao.compiler.compile import Compilation, Planner, compile_in_full
 from hao.compiler.emit import Emitted, emit
 from hao.compiler.ops import Lowered
 from hao.compiler.plan import Plan, Segment
+from hao.compiler.rolling import rolled
 from hao.engine.config import EngineConfig
 from hao.errors import CompileError
 from hao.ir.graph import Graph
 from hao.search.design import MappedSegment, Order
-from hao.search.mappings import plan_of
+from hao.search.mappings import names_of, plan_of
 
 
 def planner(order: Order, segments: Sequence[MappedSegment]) -> Planner:
@@ -27,15 +28,11 @@ def planner(order: Order, segments: Sequence[MappedSegment]) -> Planner:
     def plan(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
         if order == "compiler":
             raise CompileError("the compiler's own mapping has no planner", "use compile_design")
-        found = plan_of(lowered, config, order)
-        names = tuple(step.op.name for step in found.steps)
-        if names != tuple(name for segment in segments for name in segment.steps):
+        wanted = tuple(name for segment in segments for name in segment.steps)
+        found = plan_of(lowered, config, order, wanted if order == "tuned" else ())
+        if names_of(found) != wanted:
             raise CompileError("the segments of the design are not those of the network", "search again")
-        at, cut = 0, []
-        for segment in segments:
-            cut.append(Segment(at, at + len(segment.steps), segment.stripes, segment.rolling))
-            at += len(segment.steps)
-        found = replace(found, segments=cut)
+        found = _cut(found, segments)
         drafts = emit(found, config)
         failure = pack(drafts.drafts, config)
         if failure is None:
@@ -49,6 +46,22 @@ def planner(order: Order, segments: Sequence[MappedSegment]) -> Planner:
         return found, drafts
 
     return plan
+
+
+def _cut(plan: Plan, segments: Sequence[MappedSegment]) -> Plan:
+    """The plan in these segments, rolling ones with what they hold whole."""
+    at, cut = 0, []
+    for segment in segments:
+        cut.append(Segment(at, at + len(segment.steps), segment.stripes))
+        at += len(segment.steps)
+    found: Plan | None = replace(plan, segments=cut)
+    for place, segment in zip(cut, segments, strict=True):
+        if segment.rolling and found is not None:
+            found = rolled(found, place.start, place.stop, place.stripes)
+        if found is None:
+            raise CompileError(f"the segment from {segment.steps[0]} to {segment.steps[-1]} cannot roll", "search again")
+    assert found is not None
+    return found
 
 
 def compile_design(graph: Graph, config: EngineConfig, order: Order, segments: Sequence[MappedSegment]) -> Compilation:

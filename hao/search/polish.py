@@ -1,7 +1,7 @@
-"""The proven answer tried in the compiler: with rolling stripes, with the compiler's own mapping, on a few engines; the fastest image wins.
+"""The proven answer and the compiler's own mapping tried in the compiler, on a few engines; the fastest image wins.
 
-The integer program adds up segments (``docs/decisions/0501``) and knows no rolling stripes (``0101``). What it proves is the optimum of its
-own space; here the images are compared by the program-level model, whose error is smaller than that of the sum.
+The integer program adds up segments (``docs/decisions/0501``). What it proves is the optimum of its own space by that sum; here the images
+are compared by the program-level model, whose error is smaller.
 """
 
 from __future__ import annotations
@@ -45,14 +45,8 @@ def _area(config: EngineConfig) -> dict[str, Estimate]:
     return {name: getattr(found, name) for name in RESOURCES}
 
 
-def _rolled(segments: Sequence[MappedSegment]) -> tuple[MappedSegment, ...]:
-    return tuple(s.model_copy(update={"rolling": True}) if s.stripes > 1 else s for s in segments)
-
-
 def _variants(design: Design) -> Iterator[tuple[str, Design]]:
     yield "of the program", design
-    if any(segment.stripes > 1 for segment in design.segments):
-        yield "of the program, stripes rolling", design.model_copy(update={"segments": _rolled(design.segments)})
     yield "of the compiler", design.model_copy(update={"order": "compiler"})
 
 

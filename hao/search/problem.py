@@ -28,7 +28,8 @@ class Choice:
         ring: addresses of a window bank.
         bits: widths that ``cycles`` holds for; layers that are not named may have any.
         label: the mapping, for people.
-        stripes: in which the segment is computed.
+        stripes: in which the segment is computed; ``rolling``: no row twice.
+        held: words of weights that must stay in the buffer from stripe to stripe.
     """
 
     start: int
@@ -40,6 +41,8 @@ class Choice:
     bits: Bits = ()
     label: str = ""
     stripes: int = 1
+    rolling: bool = False
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Candidate:
         room, ring: words of feature memory, addresses of a window bank.
         ahead: words of weights that may be loaded before those in use are done with.
         block: words of the largest block of weights that the buffer takes; ``ahead`` where it is left out.
+        buffer: words of weights that it holds in all.
     """
 
     name: str
@@ -86,11 +90,16 @@ class Candidate:
     ring: int
     ahead: int
     block: int = 0
+    buffer: int = 1 << 30
 
     @property
     def largest(self) -> int:
         """Words of the largest block of weights."""
         return self.block or self.ahead
+
+    def holds(self, choice: Choice) -> bool:
+        """Whether a segment's buffers fit."""
+        return choice.room <= self.room and choice.ring <= self.ring and choice.held <= self.buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +135,7 @@ class Problem:
 
     def allowed(self, candidate: Candidate) -> tuple[Choice, ...]:
         """Choices whose buffers fit a candidate."""
-        return tuple(
-            c for c in self.tables[candidate.table] if c.room <= candidate.room and c.ring <= candidate.ring
-        )  # fmt: skip
+        return tuple(c for c in self.tables[candidate.table] if candidate.holds(c))
 
     def open_widths(self, candidate: Candidate) -> list[list[int]]:
         """By group, the widths whose blocks of weights fit a candidate's buffer."""

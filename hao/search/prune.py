@@ -18,6 +18,7 @@ def _covers(strong: Choice, weak: Choice) -> bool:
         and strong.words <= weak.words
         and strong.room <= weak.room
         and strong.ring <= weak.ring
+        and strong.held <= weak.held
         and set(strong.bits) <= set(weak.bits)
     )
 
@@ -75,8 +76,8 @@ def undominated_candidates(problem: Problem, members: Sequence[int]) -> tuple[li
     return sorted(kept), covered
 
 
-def _sizes(candidate: Candidate) -> tuple[int, int, int, int]:
-    return candidate.room, candidate.ring, candidate.ahead, candidate.largest
+def _sizes(candidate: Candidate) -> tuple[int, ...]:
+    return candidate.room, candidate.ring, candidate.ahead, candidate.largest, candidate.buffer
 
 
 class Bound:

@@ -14,22 +14,25 @@ from hao.compiler.ops import DenseOp, DwOp, ImageOp, Lowered
 from hao.compiler.plan import Plan, Segment
 from hao.compiler.rewrite import rewrite
 from hao.cost.area import AreaEstimate, estimate_area
-from hao.engine.config import EngineConfig
+from hao.engine.config import ULTRA96, EngineConfig
 from hao.engine.isa import DW_PARAM_WORDS, INSTRUCTION_BYTES, LANES, REQUANT_WORDS, TILE_WORDS, WORD_BYTES
 from hao.errors import SearchError
 from hao.ir.graph import Conv, Graph
 from hao.search.decompose import Progress
 from hao.search.engines import Grid, compute_key, describe
 from hao.search.kept import Kept
-from hao.search.mappings import Order, label, plan_of, segments
+from hao.search.mappings import Order, Own, label, own_plan, plan_of, segments
 from hao.search.precision import STORED, undominated, widths_of
 from hao.search.problem import Bits, Candidate, Choice, Group, Layer, Limits, Objective, Problem
 from hao.search.rates import EngineRates, Rates, Work
-from hao.search.walk import Room, Trace, Tracer, Walker
+from hao.search.room import Room
+from hao.search.walk import Trace, Tracer, Traces, Walker
 
 RatesFor: TypeAlias = Callable[[EngineConfig], Rates]
 OVERHEAD = 390
 """Cycles from the start register until the image is gathered, lists and first weights being loaded before, and from the last result on."""
+_MIXED = 4
+"""Layers of a segment whose widths are told apart one by one."""
 _INSTRUCTION_WORDS = INSTRUCTION_BYTES // WORD_BYTES
 
 
@@ -50,7 +53,7 @@ class Request:
     widths: Mapping[str, Mapping[int, float]] | None = None
     damage: float | None = None
     cycles: float | None = None
-    orders: tuple[Order, ...] = ("graph", "busy")
+    orders: tuple[Order, ...] = ("graph", "tuned")
     fixed_widths: bool = False
     grid: Grid = field(default_factory=Grid)
 
@@ -75,10 +78,10 @@ class Space:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mapped:
-    """One plan with everything about its segments that no engine changes."""
+    """One plan with everything about its segments that no engine changes; each with the plan in which it is one."""
 
     plan: Plan
-    segments: tuple[Segment, ...]
+    segments: tuple[tuple[Segment, Plan], ...]
     rooms: tuple[int, ...]
     words: tuple[int, ...]
     layers: tuple[Layer, ...]
@@ -105,7 +108,8 @@ class Subgraphs:
     """Every different subgraph walked so far, and its time on every kind of engine; networks of one family share it."""
 
     costs: dict[Work, int] = field(default_factory=dict)
-    traces: dict[int, dict[tuple[object, ...], Trace | None]] = field(default_factory=dict)
+    traces: dict[int, Traces] = field(default_factory=dict)
+    rolling: Traces = field(default_factory=dict)
     walkers: dict[tuple[int, ...], Walker] = field(default_factory=dict)
 
 
@@ -137,6 +141,11 @@ class Builder:
         largest = EngineConfig(**{name: max(getattr(c, name) for c in self.configs) for name in fields})
         rewritten = rewrite(graph)
         self.lowered: Lowered = lower(rewritten, largest)
+        self.own: Own | None = None
+        if "tuned" in request.orders:
+            if progress is not None:
+                progress("the compiler's own plan", 0, 1)
+            self.own = own_plan(lower(rewritten, ULTRA96))
         self._weighted = {node.name for node in rewritten.nodes if isinstance(node, Conv)}
         self._options: dict[str, dict[int, float]] = {}
         self._groups: dict[str, int] = {}
@@ -153,10 +162,10 @@ class Builder:
     def _mapped(self, order: Order, config: EngineConfig) -> _Mapped:
         key = (order, order == "spilled" and config.fm_words)
         if key not in self._plans:
-            plan = plan_of(self.lowered, config, order)
-            room, found = Room(plan), tuple(segments(plan))
-            words = tuple(self._own_words(plan, s) for s in found)
-            self._plans[key] = _Mapped(plan, found, tuple(room.words(s) for s in found), words, self._layers(plan))
+            plan = plan_of(self.lowered, config, order, self.own.steps if order == "tuned" and self.own is not None else ())
+            room, found = Room(plan), tuple(segments(plan, self.own if order == "tuned" else None))
+            words = tuple(self._own_words(plan, s) for s, _ in found)
+            self._plans[key] = _Mapped(plan, found, tuple(room.words(s, p) for s, p in found), words, self._layers(plan))
         return self._plans[key]
 
     def group_name(self, op: DenseOp) -> str:
@@ -210,7 +219,7 @@ class Builder:
     def _table(self, mapped: _Mapped, config: EngineConfig) -> tuple[Choice, ...]:
         """Choices of one plan on one kind of engine."""
         shared = self._shared
-        tracer = Tracer(mapped.plan, config.win_depth, shared.costs, shared.traces.setdefault(config.win_depth, {}))
+        tracer = Tracer(mapped.plan, config.win_depth, shared.costs, shared.traces.setdefault(config.win_depth, {}), shared.rolling)
         walker = shared.walkers.setdefault(compute_key(config), Walker(self._rates(config), shared.costs))
         names_of = {number: name for name, number in self._groups.items()}
         stored = {layer.name: [STORED[w] for w in self._options[names_of[layer.group]]] for layer in mapped.layers}
@@ -221,18 +230,26 @@ class Builder:
         if known is not None:
             return known
         found: list[Choice] = []
-        for segment, room, words in zip(mapped.segments, mapped.rooms, mapped.words, strict=True):
-            trace = tracer.trace(segment)
+        for (segment, inside), room, words in zip(mapped.segments, mapped.rooms, mapped.words, strict=True):
+            trace = tracer.trace(segment, inside)
             if trace is None:
                 continue
             names = tracer.layers(segment)
             text = label(mapped.plan, segment)
             for widths, cycles in _timed(walker, trace, [stored[name] for name in names]):
                 bits = tuple((index[names[n]], w) for n, w in widths)
-                found.append(Choice(segment.start, segment.stop, cycles, words, room, 0, bits, text, segment.stripes))
+                choice = Choice(segment.start, segment.stop, cycles, words, room, 0, bits, text, segment.stripes, segment.rolling)
+                found += self._repeated(choice, [mapped.layers[index[name]] for name in names], dict(widths))
         if self._kept is not None:
             self._kept.save(key, tuple(found))
         return tuple(found)
+
+    def _repeated(self, choice: Choice, layers: Sequence[Layer], widths: Mapping[int, int]) -> list[Choice]:
+        """What becomes of the weights of a striped segment: they stay in the buffer, or every stripe loads them again."""
+        words = sum(layer.words[widths[n]] if n in widths else max(layer.words) for n, layer in enumerate(layers))
+        if choice.stripes == 1 or words <= min(self.request.grid.wb_words):
+            return [choice]
+        return [replace(choice, held=words), replace(choice, words=choice.words + (choice.stripes - 1) * words)]
 
     def build(self) -> Space:
         """All tables.
@@ -289,17 +306,23 @@ class Builder:
             **{f"grid_{name}": count for name, count in self.request.grid.factors().items()},
             "grid": len(self.configs), "holding": len(holding), "orders": len(self.request.orders), "tables": len(problem.tables),
             "kept_tables": 0 if self._kept is None else self._kept.found,
-            "unique_segments": sum(len(known) for known in self._shared.traces.values()),
+            "unique_segments": sum(len(known) for known in (*self._shared.traces.values(), self._shared.rolling)),
             "bit_settings_offered": self._offered, "bit_settings": open_widths,
         }  # fmt: skip
 
 
 def _timed(walker: Walker, trace: Trace, stored: Sequence[Sequence[int]]) -> list[tuple[Bits, int]]:
-    """Times of a segment by the widths that change them; more bits never make it faster, so equal ends mean equal times."""
+    """Times of a segment by the widths that change them; more bits never make it faster, so equal ends mean equal times.
+
+    Where more than ``_MIXED`` layers have a choice, all narrow and any widths (the time of all wide) are told apart alone.
+    """
     low = walker.cycles(trace, tuple(min(options) for options in stored))
     several = [n for n, options in enumerate(stored) if len(options) > 1]
     if not several or low == walker.cycles(trace, tuple(max(options) for options in stored)):
         return [((), low)]
+    if len(several) > _MIXED:
+        narrow = tuple((n, stored[n].index(min(stored[n]))) for n in several)
+        return [(narrow, low), ((), walker.cycles(trace, tuple(max(options) for options in stored)))]
     found: list[tuple[Bits, int]] = []
     for widths in product(*(range(len(stored[n])) for n in several)):
         held = dict(zip(several, widths, strict=True))
@@ -315,7 +338,7 @@ def _candidates(config: EngineConfig, order: Order, table: int, area: AreaEstima
     """
     used = (area.dsp.value, area.lut.value, area.ff.value, area.bram36.value)
     half, name = config.wb_words // 2, f"{describe(config)}/{order}"
-    found = [Candidate(name, table, used, config.fm_words, config.win_depth, half)]
+    found = [Candidate(name, table, used, config.fm_words, config.win_depth, half, buffer=config.wb_words)]
     least, most = blocks
     if most > half and least <= config.wb_words:
         block = min(most, config.wb_words)

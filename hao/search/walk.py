@@ -6,12 +6,14 @@ segments. The rates of single instructions come from :mod:`hao.search.rates`; fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from hao.compiler.layout import Plane
 from hao.compiler.ops import AddOp, DenseOp, DwOp, ImageOp, Rows, Value
-from hao.compiler.plan import Plan, Segment
+from hao.compiler.plan import Plan, Segment, Step
+from hao.compiler.rolling import lags, rings, stripes_of
 from hao.engine.isa import WINDOW_BANKS, DwMode, Opcode, Unit
 from hao.search.rates import GAP, Price, Rates, Work
 
@@ -27,6 +29,9 @@ class Trace:
     layers: list[str] = field(default_factory=list)
 
 
+Traces: TypeAlias = dict[tuple[object, ...], Trace | None]
+
+
 class Tracer:
     """Turns segments of a plan into instructions; segments that are the same subgraph share them.
 
@@ -35,63 +40,104 @@ class Tracer:
         win_depth: addresses of a window bank.
         costs: every different cost so far, shared by the tracers of a search.
         known: traces by signature, shared by the tracers of one window.
+        rolling: traces of rolling segments by signature, shared by all.
     """
 
     def __init__(
-        self, plan: Plan, win_depth: int, costs: dict[Work, int], known: dict[tuple[object, ...], Trace | None] | None = None
+        self, plan: Plan, win_depth: int, costs: dict[Work, int], known: Traces | None = None, rolling: Traces | None = None
     ) -> None:  # fmt: skip
         self._plan, self._depth, self._costs = plan, win_depth, costs
-        self._known: dict[tuple[object, ...], Trace | None] = known if known is not None else {}
-        self._planes = {op: len(plan.layout.planes_of(op.inputs)) for op in plan.layout.ops if isinstance(op, DenseOp)}
+        self._known: Traces = known if known is not None else {}
+        self._rolling: Traces = rolling if rolling is not None else {}
+        self._touched = [touched(plan, step) for step in plan.steps]
 
     def layers(self, segment: Segment) -> list[str]:
         """Dense layers of a segment, in the order of a trace's."""
         ops = (op for step in self._plan.steps[segment.start : segment.stop] for op in (step.feeder, step.op))
         return [op.name for op in ops if isinstance(op, DenseOp)]
 
-    def _signature(self, segment: Segment) -> tuple[object, ...]:
+    def _signature(self, segment: Segment, plan: Plan) -> tuple[object, ...]:
         """All that the instructions of a segment depend on."""
-        made = {self._plan.steps[n].op.output: n - segment.start for n in range(segment.start, segment.stop)}
-        found: list[object] = [segment.stripes]
+        made = {plan.steps[n].op.output: n - segment.start for n in range(segment.start, segment.stop)}
+        numbers: dict[Plane, int] = {}
+        found: list[object] = [segment.stripes, segment.rolling]
         for number in range(segment.start, segment.stop):
-            step = self._plan.steps[number]
+            step, touches = plan.steps[number], self._touched[number]
             value = step.op.output
-            planes = self._plan.layout.planes_of_value(value)
-            kept = all(self._plan.resident(plane, segment) for plane in planes)
-            needed = any(not self._plan.internal(plane, segment) or plane in self._plan.outputs for plane in planes)
-            sources = tuple((made.get(source, -1), source.height, source.width) for source, _ in self._plan.sources[number])
-            found.append((len(self._plan.layout.blocks[step.op]), value.height, value.width, kept, needed, sources))
-            found += [self._shape(op) for op in (step.feeder, step.op) if op is not None]
+            planes = plan.layout.planes_of_value(value)
+            kept = all(plan.resident(plane, segment) for plane in planes)
+            needed = any(not plan.internal(plane, segment) or plane in plan.outputs for plane in planes)
+            sources = tuple((made.get(source, -1), source.height, source.width) for source, _ in plan.sources[number])
+            read = tuple(tuple(numbers[p] for p in block if p in numbers) for block in (touches.whole, *touches.read))
+            written = tuple(tuple(numbers.setdefault(p, len(numbers)) for p in block) for block in touches.written)
+            stored = tuple(plane in plan.outputs for block in touches.written for plane in block)
+            found.append((value.height, value.width, kept, needed, sources, read, written, stored))
+            found += [self._shape(op, touches) for op in (step.feeder, step.op) if op is not None]
         return tuple(found)
 
-    def _shape(self, op: object) -> tuple[object, ...]:
+    def _shape(self, op: object, touches: Touched) -> tuple[object, ...]:
         if isinstance(op, DenseOp):
-            return ("dense", self._planes[op], op.kernel, op.stride, op.pad)
+            return ("dense", len(touches.whole), op.kernel, op.stride, op.pad)
         if isinstance(op, DwOp):
             return ("dw", op.mode, op.in_height, op.in_width, op.stride, op.offset, op.tap_mask, op.up, op.reach, op.displacement is None)
-        return (type(op).__name__, op.in_width if isinstance(op, ImageOp) else 0)
+        return (type(op).__name__, *((op.in_width, op.kernel) if isinstance(op, ImageOp) else ()))
 
-    def trace(self, segment: Segment) -> Trace | None:
-        """Instructions of a segment; None: the window is too small."""
-        key = self._signature(segment)
-        if key not in self._known:
-            self._known[key] = _Writer(self._plan, self._depth, self._costs, self._planes).write(segment)
-        return self._known[key]
+    def trace(self, segment: Segment, plan: Plan | None = None) -> Trace | None:
+        """Instructions of a segment; None: the window is too small. ``plan`` is the one in which it rolls, where it does."""
+        plan = plan or self._plan
+        key = self._signature(segment, plan)
+        if not segment.rolling:
+            if key not in self._known:
+                self._known[key] = Writer(plan, self._depth, self._costs, self._touched).write(segment)
+            return self._known[key]
+        roller = Roller(plan, self._depth, self._costs, self._touched)
+        rows = roller.rows(segment)
+        if rows is None:
+            return None
+        key = (*key, *rows)  # two windows that give the same rings give the same instructions
+        if key not in self._rolling:
+            self._rolling[key] = roller.write(segment)
+        return self._rolling[key]
 
 
-class _Writer:
-    """Writes one trace."""
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Planes of a step: ``whole`` are those that its dense part reads for every block; ``read`` and ``written`` go block by block."""
 
-    def __init__(self, plan: Plan, depth: int, costs: dict[Work, int], planes: Mapping[DenseOp, int]) -> None:
-        self._plan, self._depth, self._costs, self._planes = plan, depth, costs, planes
+    whole: tuple[Plane, ...]
+    read: tuple[tuple[Plane, ...], ...]
+    written: tuple[tuple[Plane, ...], ...]
+
+
+def touched(plan: Plan, step: Step) -> Touched:
+    """The planes of a step."""
+    op, layout = step.op, plan.layout
+    dense = step.feeder if step.feeder is not None else op if isinstance(op, DenseOp) else None
+    whole = tuple(layout.planes_of(dense.inputs)) if dense is not None else ()
+    blocks = layout.blocks[op]
+    extra = (layout.place[op.displacement, 0][0],) if isinstance(op, DwOp) and op.displacement is not None else ()
+    read = tuple((*(() if dense is not None else block.sources), *extra) for block in blocks)
+    if isinstance(op, ImageOp):
+        return Touched(whole, read, (tuple(layout.planes_of_value(op.output)),))
+    return Touched(whole, read, tuple(layout.scatter(op.output, block).planes for block in blocks))
+
+
+class Writer:
+    """Writes one trace. An instruction waits for the last ones that wrote the planes it reads."""
+
+    def __init__(self, plan: Plan, depth: int, costs: dict[Work, int], touches: Sequence[Touched]) -> None:
+        self._plan, self._depth, self._costs, self._touched = plan, depth, costs, touches
         self._trace = Trace()
-        self._complete: dict[Value, int] = {}
+        self._written: dict[Plane, int] = {}
+
+    def _open(self, segment: Segment) -> None:
+        ops = (op for step in self._plan.steps[segment.start : segment.stop] for op in (step.feeder, step.op))
+        self._trace.layers = [op.name for op in ops if isinstance(op, DenseOp)]
 
     def write(self, segment: Segment) -> Trace | None:
         """The trace; None: the window is too small."""
         done: dict[Value, int] = {}
-        ops = (op for step in self._plan.steps[segment.start : segment.stop] for op in (step.feeder, step.op))
-        self._trace.layers = [op.name for op in ops if isinstance(op, DenseOp)]
+        self._open(segment)
         for stripe in range(segment.stripes):
             rows, _ = self._plan.stripe_rows(segment, stripe, done)
             for number in range(segment.start, segment.stop):
@@ -99,9 +145,26 @@ class _Writer:
                     continue
                 if not self._step(number, rows[number]):
                     return None
+                self._store(number, rows[number])
                 value = self._plan.steps[number].op.output
                 done[value] = max(done.get(value, 0), rows[number][1])
         return self._trace
+
+    def _wait(self, planes: Sequence[Plane]) -> tuple[int, ...]:
+        """Instructions that must have completed before any of the planes is read."""
+        return tuple({self._written[plane] for plane in planes if plane in self._written})
+
+    def _note(self, number: int, block: int, instruction: int) -> None:
+        """An instruction has written a block of a step."""
+        for plane in self._touched[number].written[block]:
+            self._written[plane] = instruction
+
+    def _store(self, number: int, rows: Rows) -> None:
+        """What leaves for DRAM of the rows that a step has written."""
+        planes = dict.fromkeys(plane for block in self._touched[number].written for plane in block)
+        for plane in planes:
+            if plane in self._plan.outputs:
+                self._add(Unit.STORE, Work(Opcode.STORE, rows[1] - rows[0], plane.width), (self._written[plane],))
 
     def _add(self, unit: Unit, cost: Work, after: tuple[int, ...], layer: str = "") -> int:
         """One instruction; its number."""
@@ -109,29 +172,28 @@ class _Writer:
         self._trace.program.append((int(unit), self._costs.setdefault(cost, len(self._costs)), slot, after))
         return len(self._trace.program) - 1
 
-    def _dense(self, op: DenseOp, rows: int, after: tuple[int, ...]) -> int:
+    def _dense(self, op: DenseOp, planes: int, rows: int, after: tuple[int, ...], *, window: bool = False) -> int:
         read = op.inputs[0][0]
-        work = Work(
-            Opcode.DENSE, rows, op.output.width, self._planes[op], op.kernel, op.stride, op.pad, read.width, read.height
-        )  # fmt: skip
+        size = (op.kernel, op.stride, op.pad, read.width, read.height)
+        work = Work(Opcode.DENSE, rows, op.output.width, planes, *size, window=window)
         return self._add(Unit.DENSE, work, after, op.name)
 
     def _step(self, number: int, rows: Rows) -> bool:
-        op = self._plan.steps[number].op
-        after = tuple({self._complete[value] for value, _ in self._plan.sources[number] if value in self._complete})
+        op, touches = self._plan.steps[number].op, self._touched[number]
         if isinstance(op, DwOp):
-            return self._dw(number, op, rows, after)
+            return self._dw(number, op, rows)
         count, width = rows[1] - rows[0], op.output.width
-        last = -1
-        for _ in range(1 if isinstance(op, ImageOp) else len(self._plan.layout.blocks[op])):
+        before = dict(self._written)
+        for block, read in enumerate(touches.read if not isinstance(op, ImageOp) else touches.read[:1]):
+            after = tuple({before[plane] for plane in (*touches.whole, *read) if plane in before})
             if isinstance(op, ImageOp):
-                last = self._add(Unit.LOAD, Work(Opcode.LDI, count, width, in_width=op.in_width), after)
+                made = self._add(Unit.LOAD, Work(Opcode.LDI, count, width, kernel=op.kernel, in_width=op.in_width), after)
             elif isinstance(op, DenseOp):
-                last = self._dense(op, count, after)
+                made = self._dense(op, len(touches.whole), count, after)
             else:
                 assert isinstance(op, AddOp)
-                last = self._add(Unit.DW, Work(Opcode.ADD, count, width), after)
-        self._complete[op.output] = last
+                made = self._add(Unit.DW, Work(Opcode.ADD, count, width), after)
+            self._note(number, block, made)
         return True
 
     def _ring(self, op: DwOp, rows: Rows) -> tuple[int, int] | None:
@@ -147,18 +209,20 @@ class _Writer:
             return None if last - first > most else (last - first, rows[1] - rows[0])
         return ring, max(1, ((ring - span) // op.stride + 1) // 2)
 
-    def _dw(self, number: int, op: DwOp, rows: Rows, after: tuple[int, ...]) -> bool:
+    def _dw(self, number: int, op: DwOp, rows: Rows) -> bool:
         found = self._ring(op, rows)
         if found is None:
             return False
         ring, chunk = found
         overlapped = 2 * ring * -(-op.in_width // WINDOW_BANKS) <= self._depth
-        blocks = len(self._plan.layout.blocks[op])
+        touches = self._touched[number]
         whole = op.mode is DwMode.SUM
         piece = max(-(-(rows[1] - rows[0]) // 4), -(-_PIECE_PIXELS // op.output.width))
+        dense = self._wait(touches.whole)
         finished = -1
-        for block in range(blocks):
-            step = min(chunk, piece) if block in (0, blocks - 1) and not whole else chunk
+        for block, read in enumerate(touches.read):
+            step = min(chunk, piece) if block in (0, len(touches.read) - 1) and not whole else chunk
+            after = (*dense, *self._wait(read))
             # without room for two rings the next slice waits for this one
             begin = after if overlapped or finished < 0 else (*after, finished)
             filled, last = op.slice_rows(rows)[0], -1
@@ -170,14 +234,83 @@ class _Writer:
                     filled = need[1]
                 size = (op.in_height, op.in_width) if whole else (part[1] - part[0], op.output.width)
                 finished = self._add(Unit.DW, Work(Opcode.DW, *size), (*after, last) if last >= 0 else after)
-        self._complete[op.output] = finished
+            self._note(number, block, finished)
         return True
 
     def _feed(self, number: int, op: DwOp, rows: Rows, after: tuple[int, ...]) -> int:
         feeder = self._plan.steps[number].feeder
         if feeder is not None:
-            return self._dense(feeder, rows[1] - rows[0], after)
+            return self._dense(feeder, len(self._touched[number].whole), rows[1] - rows[0], after, window=True)
         return self._add(Unit.FILL, Work(Opcode.FILL, rows[1] - rows[0], op.in_width, up=op.up), after)
+
+
+class Roller(Writer):
+    """Writes the trace of a rolling segment: every step with its lag, window slices that live through all stripes.
+
+    A feed waits for the DW that last read the rows of the ring that it overwrites; a step waits for its own stripe of what it reads.
+    """
+
+    def rows(self, segment: Segment) -> tuple[int, ...] | None:
+        """Rows of the rings, by step; None: the window is too small."""
+        self._stripes = list(stripes_of(self._plan, segment, {}))
+        self._ring_rows = rings(self._plan, segment, self._stripes, self._depth)
+        used = 0
+        for number, rows in self._ring_rows.items():
+            op = self._dw_op(number)
+            used += rows * -(-op.in_width // WINDOW_BANKS) * len(self._plan.layout.blocks[op])
+        return None if used > self._depth else tuple(self._ring_rows.values())
+
+    def write(self, segment: Segment) -> Trace | None:
+        """The trace, behind :meth:`rows`."""
+        stripes = self._stripes
+        self._open(segment)
+        behind = lags(self._plan, segment)
+        self._spans = {n: [self._read(n, s.rows[n]) for s in stripes] for n in self._ring_rows}
+        self._reduced: dict[tuple[int, int], list[int]] = {}
+        self._by_stripe: list[dict[Plane, int]] = [{} for _ in stripes]
+        for tick in range(len(stripes) + max(behind.values())):
+            for number in range(segment.start, segment.stop):
+                at = tick - behind[number]
+                if 0 <= at < len(stripes):
+                    self._turn(number, at, stripes[at].rows[number])
+        return self._trace
+
+    def _turn(self, number: int, at: int, rows: Rows) -> None:
+        """A step's stripe: it sees what was written for this stripe and those before."""
+        self._at, self._written = at, self._by_stripe[at]
+        if at:
+            for block in (*self._touched[number].read, self._touched[number].whole):
+                for plane in block:
+                    back = next((t for t in range(at, -1, -1) if plane in self._by_stripe[t]), at)
+                    if back < at:
+                        self._written[plane] = self._by_stripe[back][plane]
+        if rows[1] > rows[0]:
+            self._step(number, rows)
+            self._store(number, rows)
+
+    def _read(self, number: int, rows: Rows) -> Rows:
+        return self._dw_op(number).slice_rows(rows) if rows[1] > rows[0] else (0, 0)
+
+    def _dw_op(self, number: int) -> DwOp:
+        op = self._plan.steps[number].op
+        assert isinstance(op, DwOp)
+        return op
+
+    def _dw(self, number: int, op: DwOp, rows: Rows) -> bool:
+        spans, touches = self._spans[number], self._touched[number]
+        held = max((last for _, last in spans[: self._at]), default=0)
+        last = spans[self._at][1]
+        dense = self._wait(touches.whole)
+        for block, read in enumerate(touches.read):
+            done = self._reduced.setdefault((number, block), [-1] * len(spans))
+            after = (*dense, *self._wait(read))
+            begin = after
+            if last > held:
+                overwritten = [done[t] for t in range(self._at) if done[t] >= 0 and spans[t][0] <= last - 1 - self._ring_rows[number]]
+                begin = (*after, self._feed(number, op, (held, last), (*after, *overwritten[-1:])))
+            done[self._at] = self._add(Unit.DW, Work(Opcode.DW, rows[1] - rows[0], op.output.width), begin)
+            self._note(number, block, done[self._at])
+        return True
 
 
 class Walker:
@@ -204,32 +337,92 @@ class Walker:
 
     def _replay(self, trace: Trace, bits: tuple[int, ...]) -> int:
         free = [0] * (max(Unit) + 1)
+        starts: list[list[int]] = [[] for _ in free]
         ends: list[int] = []
-        demand, newest = [0.0, 0.0], [-1, -1]
+        readers, gathering = _Readers(), _Gathering()
+        queued = 0
         for unit, cost, layer, after in trace.program:
-            cycles, latency, wanted = self._prices[cost][layer >= 0 and bits[layer] > 4]
-            start = free[unit]
+            cycles, latency, demand, writes, crowded = self._prices[cost][layer >= 0 and bits[layer] > 4]
+            taken = starts[unit]
+            if len(taken) >= _QUEUE:  # fetched in order: a full queue holds up all units
+                queued = max(queued, taken[-_QUEUE])
+            start = max(free[unit], queued)
             for n in after:
                 if ends[n] > start:
                     start = ends[n]
             stop = start + cycles
-            if unit in _READERS:
-                mine, other = (0, 1) if unit == Unit.DENSE else (1, 0)
-                until = free[_READERS[other]]
-                if until > start and demand[other]:
-                    own, others = _slowed(wanted, demand[other], dense_first=mine == 0)
-                    stop += round((min(until, stop) - start) * own)
-                    late = round((min(until, stop) - start) * others)
-                    free[_READERS[other]] += late
-                    ends[newest[other]] += late
-                demand[mine], newest[mine] = wanted, len(ends)
+            if demand:
+                stop = readers.meet(unit, start, stop, demand, len(ends), free, ends)
+            if crowded:
+                stop = gathering.begin(start, stop, crowded, len(ends))
+            elif writes:
+                gathering.meet(unit, start, stop, writes, free, ends)
+            taken.append(start)
             free[unit] = stop + GAP
             ends.append(stop + latency)
         return max(ends, default=0)
 
 
-_READERS = (int(Unit.DENSE), int(Unit.FILL))
-"""Units whose reads of the feature memory meet."""
+_QUEUE = 16
+"""Instructions that wait at a unit at most."""
+
+
+class _Readers:
+    """Who reads the feature memory: DENSE, and FILL, ADD or STORE; where they meet, both take longer."""
+
+    def __init__(self) -> None:
+        self._since, self._until, self._demand, self._newest = [0] * 4, [0] * 4, [0.0] * 4, [-1] * 4
+
+    def meet(self, unit: int, start: int, stop: int, demand: float, number: int, free: list[int], ends: list[int]) -> int:
+        """The end of a new reading instruction; those it meets end later."""
+        own = _SLOTS[unit]
+        for other in (1, 2, 3) if own == 0 else (0,):
+            until, theirs = self._until[other], self._demand[other]
+            begin = max(start, self._since[other])
+            if until > begin and stop > begin and theirs:
+                mine, others = _slowed(demand, theirs, dense_first=own == 0)
+                # both run until the first of them is done
+                shared = min((stop - begin) * (1 + mine), (until - begin) * (1 + others))
+                late = round(shared * others / (1 + others))
+                stop += round(shared * mine / (1 + mine))
+                if late:
+                    where = _UNITS[other]
+                    if free[where] == until + GAP:  # nothing was put behind it yet
+                        free[where] += late
+                    ends[self._newest[other]] += late
+                    self._until[other] += late
+        self._since[own], self._until[own], self._demand[own], self._newest[own] = start, stop, demand, number
+        return stop
+
+
+_SLOTS = {int(Unit.DENSE): 0, int(Unit.FILL): 1, int(Unit.DW): 2, int(Unit.STORE): 3}
+_UNITS = (int(Unit.DENSE), int(Unit.FILL), int(Unit.DW), int(Unit.STORE))
+
+
+class _Gathering:
+    """The LDI under way: writes of the other units to the feature memory make it take longer."""
+
+    def __init__(self) -> None:
+        self._start = self._stop = 0
+        self._number, self._crowded = -1, 0.0
+        self._writers: dict[int, tuple[int, int, float]] = {}
+
+    def begin(self, start: int, stop: int, crowded: float, number: int) -> int:
+        """The end of a new LDI, with the writers that are under way."""
+        late = sum(max(0, min(until, stop) - max(since, start)) * writes for since, until, writes in self._writers.values())
+        self._start, self._stop, self._number, self._crowded = start, stop + round(late * crowded), number, crowded
+        return self._stop
+
+    def meet(self, unit: int, start: int, stop: int, writes: float, free: list[int], ends: list[int]) -> None:
+        """A new writer."""
+        self._writers[unit] = (start, stop, writes)
+        shared = min(stop, self._stop) - max(start, self._start)
+        late = round(shared * writes * self._crowded)
+        if shared > 0 and late:
+            if free[Unit.LOAD] == self._stop + GAP:
+                free[Unit.LOAD] += late
+            ends[self._number] += late
+            self._stop += late
 
 
 def _slowed(wanted: float, met: float, *, dense_first: bool) -> tuple[float, float]:
@@ -244,64 +437,3 @@ def _slowed(wanted: float, met: float, *, dense_first: bool) -> tuple[float, flo
     left = min(dense, max(0.5, 1.0 - granted))
     slow_dense, slow_fill = dense / left - 1.0, fill / granted - 1.0
     return (slow_dense, slow_fill) if dense_first else (slow_fill, slow_dense)
-
-
-class Room:
-    """What a segment needs of the feature memory, the tensors that live through it included."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._life: dict[Plane, tuple[int, int]] = {}
-        self._always = [0] * len(plan.steps)
-        self._near: list[set[Plane]] = [set() for _ in plan.steps]
-        for plane, use in plan.use.items():
-            touching = (*use.writers, *use.readers)
-            if plane.displacement or not touching:
-                continue
-            self._life[plane] = (min(touching), max(touching))
-            for number in touching:
-                self._near[number].add(plane)
-            if plane not in plan.spilled:
-                for number in range(min(touching), max(touching) + 1):
-                    self._always[number] += _whole(plane)
-
-    def words(self, segment: Segment) -> int:
-        """Words of feature memory at the peak of the segment."""
-        near = set().union(*self._near[segment.start : segment.stop])
-        held = [(plane, self._plan.resident(plane, segment)) for plane in near]
-        done: dict[Value, int] = {}
-        peak = 0
-        for stripe in range(segment.stripes):
-            rows, wanted = self._plan.stripe_rows(segment, stripe, done)
-            sizes = self._sizes(segment, rows, wanted)
-            for number in range(segment.start, segment.stop):
-                peak = max(peak, self._always[number] + sum(self._change(segment, number, *item, sizes) for item in held))
-                value = self._plan.steps[number].op.output
-                done[value] = max(done.get(value, 0), rows[number][1])
-        return peak
-
-    def _sizes(self, segment: Segment, rows: dict[int, Rows], wanted: dict[Plane, Rows]) -> dict[Plane, int]:
-        """Words of the planes that are not held whole."""
-        sizes: dict[Plane, int] = {}
-        for number in range(segment.start, segment.stop):
-            for plane in self._plan.layout.planes_of_value(self._plan.steps[number].op.output):
-                sizes[plane] = max(sizes.get(plane, 0), (rows[number][1] - rows[number][0]) * plane.width + 1)
-        for plane, need in wanted.items():
-            sizes.setdefault(plane, (need[1] - need[0]) * plane.width + 1)
-        return sizes
-
-    def _change(self, segment: Segment, number: int, plane: Plane, resident: bool, sizes: dict[Plane, int]) -> int:
-        """What a plane near the segment takes at a step beyond its whole life, which is counted already."""
-        first, last = self._life[plane]
-        counted = _whole(plane) if plane not in self._plan.spilled and first <= number <= last else 0
-        if resident:
-            if segment.stripes > 1:  # stripes come back to what the segment reads and writes
-                first = segment.start if segment.start <= first < segment.stop else first
-                last = segment.stop - 1 if segment.start <= last < segment.stop else last
-            return (_whole(plane) if first <= number <= last else 0) - counted
-        inside = max(first, segment.start) <= number <= min(last, segment.stop - 1)
-        return (sizes.get(plane, 0) if inside else 0) - counted
-
-
-def _whole(plane: Plane) -> int:
-    return plane.height * plane.width + 1

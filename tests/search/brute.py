@@ -64,7 +64,7 @@ def exhaust(problem: Problem) -> Exhaustive:
         broken = {name for name, a, b in zip(RESOURCES, candidate.area, limits.area, strict=True) if a > b}
         for path in covers[candidate.table]:
             points += len(settings)
-            if any(c.room > candidate.room or c.ring > candidate.ring for c in path):
+            if any(c.room > candidate.room or c.ring > candidate.ring or c.held > candidate.buffer for c in path):
                 continue
             held = {pair for c in path for pair in c.bits}
             for setting, words, largest, damage in facts:
@@ -136,7 +136,8 @@ def _table(rng: np.random.Generator, steps: int, layers: tuple[Layer, ...], spee
             table.append(Choice(start, start + 1, cycles, int(rng.integers(0, 4)), int(rng.integers(2, 9)), 1, ((inside[0], width),)))
         for stop in range(start + 2, min(start + 3, steps) + 1):
             cycles = int(base * speed * (stop - start) * rng.uniform(0.7, 1.1))
-            table.append(Choice(start, stop, cycles, int(rng.integers(0, 4)), int(rng.integers(4, 14)), int(rng.integers(1, 4))))
+            words, room, ring = int(rng.integers(0, 4)), int(rng.integers(4, 14)), int(rng.integers(1, 4))
+            table.append(Choice(start, stop, cycles, words, room, ring, held=stop - start))
     return tuple(table)
 
 
@@ -155,5 +156,5 @@ def _engines(
             area[table - 2] = float(rng.integers(101, 130))
         room, ahead = int(rng.integers(6, 14)), int(rng.integers(max(2, biggest // 2), biggest + 8))
         ring, block = int(rng.integers(1, 4)), biggest if number % 4 == 3 else 0
-        found.append(Candidate(f"e{number}", table, (area[0], area[1], area[2], area[3]), room, ring, ahead, block))
+        found.append(Candidate(f"e{number}", table, (area[0], area[1], area[2], area[3]), room, ring, ahead, block, 2 + number % 2))
     return tuple(found), tables
