@@ -6,7 +6,7 @@ are compared by the program-level model, whose error is smaller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hao.boards import Board
@@ -45,9 +45,11 @@ def _area(config: EngineConfig) -> dict[str, Estimate]:
     return {name: getattr(found, name) for name in RESOURCES}
 
 
-def _variants(design: Design) -> Iterator[tuple[str, Design]]:
-    yield "of the program", design
-    yield "of the compiler", design.model_copy(update={"order": "compiler"})
+def _variants(designs: Mapping[str, Design], config: EngineConfig) -> Iterator[tuple[str, Design]]:
+    """The mappings to try on an engine: those of the program, and the compiler's own."""
+    made = {name: design.model_copy(update={"configuration": config}) for name, design in designs.items()}
+    yield from made.items()
+    yield "of the compiler", next(iter(made.values())).model_copy(update={"order": "compiler"})
 
 
 def own_segments(compilation: Compilation) -> tuple[MappedSegment, ...]:
@@ -61,13 +63,13 @@ def own_segments(compilation: Compilation) -> tuple[MappedSegment, ...]:
     )  # fmt: skip
 
 
-def polish(graph: Graph, board: Board, design: Design, engines: Sequence[EngineConfig]) -> Polished:
+def polish(graph: Graph, board: Board, designs: Mapping[str, Design], engines: Sequence[EngineConfig]) -> Polished:
     """Compile every variant on every engine and take the fastest image; of equals the one with the least memory.
 
     Args:
         graph: the network.
         board: for the DRAM.
-        design: of the integer program; it compiles.
+        designs: of the integer program, by what is said of their mapping; the first one compiles.
         engines: others that fit the board.
 
     Raises:
@@ -76,8 +78,8 @@ def polish(graph: Graph, board: Board, design: Design, engines: Sequence[EngineC
     best: Polished | None = None
     key: tuple[float, float] | None = None
     trials: list[Trial] = []
-    for config in dict.fromkeys((design.configuration, *engines)):
-        for mapping, variant in _variants(design.model_copy(update={"configuration": config})):
+    for config in dict.fromkeys((*(design.configuration for design in designs.values()), *engines)):
+        for mapping, variant in _variants(designs, config):
             try:
                 made = compile_design(graph, config, variant.order, variant.segments)
             except CompileError:
