@@ -24,7 +24,7 @@ from hao.synth.sources import PRIMITIVE, Sources
 CONFIGS = ("8x8x1", "16x16x2")
 _CHANGED, _TOP = "_changed", "equal"
 _START_SECONDS = 120
-_HEAVY = frozenset({"hao_dense", "hao_dense_out", "hao_dw", "hao_dw_core", "hao_engine", "hao_mac_array", "hao_units"})
+_HEAVY = frozenset({"hao_dense", "hao_dense_out", "hao_dw", "hao_dw_core", "hao_engine", "hao_frontend", "hao_mac_array", "hao_units"})
 """Not compared as a whole: many multipliers or memories, on which the solver does not end."""
 _READ = """read_slang --threads 1 --no-synthesis-define --ignore-assertions package.sv {files} --top {top} {parameters}
 hierarchy -top {top}
