@@ -19,6 +19,11 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("hao/compiler/emit_ops.py", "outputs = self._rows[1] + self._rows[0]", "a chunk of more rows than there are is all of them"),
     ("hao/compiler/lower.py", "stride = 2 if whole", "maps of at most 15 rows always fit the window; of larger ones the kernel is refused"),
     ("hao/compiler/lower_image.py", "False, 1, 255", "the accumulator's bound widens the range of every input to hold 0"),
+    (
+        "hao/compiler/lower_image.py",
+        "False, 0, 256), row_bytes",
+        "no operation reads the image itself: all are given the value gathered of it",
+    ),
     ("hao/compiler/allocate.py", "tail = [] if stop > self._size or", "a run that begins behind the last address is never looked at"),
     ("hao/compiler/allocate.py", "if at <= self._size:", "a gap of no words takes no buffer and adds none to those that are free"),
     ("hao/compiler/allocate.py", "(start + buffer.row0 * buffer.width) % 2", "a sum is odd where the difference is"),
@@ -38,6 +43,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("hao/compiler/ops.py", "return int(self.weight.shape[3])", "kernels are square: the graph's check sees to it"),
     ("hao/compiler/ops.py", "for k in range(4) if self.tap_mask", "the mask has nine bits: its fourth line is empty"),
     ("hao/compiler/ops.py", "self.tap_mask >> 4 * k & 7", "the masks that a lowering makes have the same lines either way"),
+    ("hao/compiler/rolling.py", "max(done.get(value, 1), last)", "a step that computed rows has computed one at least"),
     ("hao/compiler/plan.py", "Segment(number, number - 1)", "every planner puts segments of its own in their place"),
     (
         "hao/compiler/segments.py",
