@@ -60,6 +60,14 @@ class Found:
     own_value: float | None = None
 
 
+def _nothing(graph: Graph, names: tuple[str, str, str]) -> Design:
+    """A design of nothing yet: network, weights and board alone."""
+    return Design(
+        network=names[0], weights=names[1], digest=network_digest(graph), board=names[2], configuration=EngineConfig(), order="graph",
+        segments=(MappedSegment(steps=("none",), stripes=1),), widths={}, cycles=Figure(value=0, error=0), area={}, damage=0,
+    )  # fmt: skip
+
+
 def _design(builder: Builder, space: Space, answer: Answer, identity: Design) -> Design:
     """The answer as a design; ``identity`` brings network, board and digest."""
     config, order = space.engines[answer.candidate]
@@ -142,10 +150,7 @@ def find(
     begun = time.monotonic()
     margin = 0.0
     tell: Progress = progress or (lambda what, done, total: None)  # noqa: ARG005
-    nothing = Design(
-        network=names[0], weights=names[1], digest=network_digest(graph), board=names[2], configuration=EngineConfig(), order="graph",
-        segments=(MappedSegment(steps=("none",), stripes=1),), widths={}, cycles=Figure(value=0, error=0), area={}, damage=0,
-    )  # fmt: skip
+    nothing = _nothing(graph, names)
     for _ in range(_RETRIES):
         outcome = search(_smaller(space.problem, margin), seconds, solver, tell)
         spent = time.monotonic() - begun
@@ -162,8 +167,8 @@ def find(
             margin += _MARGIN
             continue
         tell("images", 0, 1)
-        others = _calmer(problem, outcome, seconds, solver)
-        designs = {"of the program": design} | {name: _design(builder, space, answer, nothing) for name, answer in others.items()}
+        calm = _calmer(problem, outcome, seconds, solver)
+        designs = {"of the program": design} | {name: _design(builder, space, each, nothing) for name, each in calm.items()}
         best = polish(graph, board, designs, _engines(space, outcome.answer))
         tell("images", 1, 1)
         design, compilation = best.design, best.compilation

@@ -27,8 +27,8 @@ LONGEST, LONGEST_ROLLING = 4, 8
 _STRIPES = (2, 4, 8, 16)
 _STRIPED_PIXELS = 128
 """Output pixels of a stripe at least; smaller ones bring nothing."""
-_ROLLING_ROWS = (1, 2, 4, 8)
-"""Rows of a rolling segment's last result in a stripe."""
+_ROLLING_ROWS = (2, 4, 8)
+"""Rows of a rolling segment's last result in a stripe; a single one is never worth its instructions."""
 _ROLLING_PIXELS = 2048
 """Pixels of the largest map below which nothing rolls: as in the compiler."""
 

@@ -25,8 +25,9 @@ from hao.search.mappings import Order, Own, label, own_plan, plan_of, segments
 from hao.search.precision import STORED, undominated, widths_of
 from hao.search.problem import Bits, Candidate, Choice, Group, Layer, Limits, Objective, Problem
 from hao.search.rates import EngineRates, Rates, Work
+from hao.search.replay import Trace, Walker
 from hao.search.room import Room
-from hao.search.walk import Trace, Tracer, Traces, Walker
+from hao.search.walk import Tracer, Traces
 
 RatesFor: TypeAlias = Callable[[EngineConfig], Rates]
 OVERHEAD = 390

@@ -28,9 +28,10 @@ from hao.search.mappings import plan_of, segments
 from hao.search.planner import compile_design
 from hao.search.problem import Answer, Choice, Problem, frame_cycles
 from hao.search.rates import EngineRates, Work
+from hao.search.replay import Walker
 from hao.search.room import Room
 from hao.search.space import Builder, Request
-from hao.search.walk import Tracer, Walker
+from hao.search.walk import Tracer
 
 FRAME = {name: getattr(ULTRA96, name) for name in ("pb_words", "lm_entries", "disp_entries", "row_bytes")}
 GRID = Grid(pi=(16,), po=(16,), px=(2,), dw_lanes=(16,), fm_words=(8192, 24576), win_depth=(512,), wb_words=(4096,), frames=(FRAME,))
