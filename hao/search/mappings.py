@@ -27,8 +27,10 @@ LONGEST, LONGEST_ROLLING = 4, 8
 _STRIPES = (2, 4, 8, 16)
 _STRIPED_PIXELS = 128
 """Output pixels of a stripe at least; smaller ones bring nothing."""
-_ROLLING_ROWS = (2, 4, 8)
-"""Rows of a rolling segment's last result in a stripe; a single one is never worth its instructions."""
+_ROLLING_ROWS = (1, 2, 4, 8)
+"""Rows of a rolling segment's last result in a stripe."""
+_ROLLING_SINGLE = 32
+"""Rows of the last map above which stripes of a single one are not worth their instructions."""
 _ROLLING_PIXELS = 2048
 """Pixels of the largest map below which nothing rolls: as in the compiler."""
 
@@ -136,7 +138,9 @@ def _rolling_segments(plan: Plan) -> Iterator[Segment]:
             if pixels < _ROLLING_PIXELS or not _mixed(plan, start, stop) or not _chained(plan, start, stop):
                 continue
             height = plan.steps[stop - 1].op.output.height
-            yield from (Segment(start, stop, -(-height // rows), True) for rows in _ROLLING_ROWS if rows < height)
+            for rows in _ROLLING_ROWS:
+                if rows < height and (rows > 1 or height <= _ROLLING_SINGLE):
+                    yield Segment(start, stop, -(-height // rows), True)
 
 
 def _plain_segments(plan: Plan) -> Iterator[Segment]:
