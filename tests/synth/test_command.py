@@ -47,8 +47,8 @@ def test_one_block_is_synthesized_once(empty_cache: Path, monkeypatch: pytest.Mo
     assert (empty_cache / "report.json").read_text(encoding="utf-8") == text
 
 
-def test_whole_is_one_block_with_the_same_registers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """hao_load holds hao_gather, which holds hao_gather_emit: three rows, or one."""
+def test_whole_is_one_block_and_no_larger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """hao_load holds hao_gather, which holds hao_gather_emit: three rows, or one without the instruction's bits that no block reads."""
     found = []
     for options in ([], ["--whole"]):
         report = tmp_path / f"{len(options)}.json"
@@ -58,7 +58,7 @@ def test_whole_is_one_block_with_the_same_registers(tmp_path: Path, capsys: pyte
     assert [row.module for row in blocks.modules] == ["hao_load", "hao_gather", "hao_gather_emit"]
     assert [row.module for row in whole.modules] == ["hao_load"]
     assert (whole.dsp, whole.bram36) == (blocks.dsp, blocks.bram36)
-    assert 0.9 * blocks.ff < whole.ff <= blocks.ff
+    assert 0.6 * blocks.ff < whole.ff < blocks.ff
     assert 0.8 * blocks.lut < whole.lut < blocks.lut
     capsys.readouterr()
 
