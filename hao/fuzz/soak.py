@@ -119,6 +119,8 @@ class Saboteur(SimulatedBoard):
         elif plan in (Sabotage.READ_SHORT, Sabotage.WRITE_SHORT):
             self._shorten(base, self.input_bytes if base == "INPUT" else self.output_bytes)
         elif plan in (Sabotage.READ_REFUSED, Sabotage.WRITE_REFUSED):
+            moved = (self.mmio_read(OFFSETS["READ_BEATS"]), self.mmio_read(OFFSETS["WRITE_BEATS"]))  # of the frame before
+            self._beats = max(self._beats[0], moved[0]), max(self._beats[1], moved[1])
             write = plan is Sabotage.WRITE_REFUSED
             self.refuse(write, int(self.rng.integers(max(1, self._beats[write]))), int(self.rng.integers(1, 5)))
         elif plan is Sabotage.BAD_OPCODE:
@@ -145,11 +147,9 @@ class Saboteur(SimulatedBoard):
         return np.ctypeslib.as_array(pointer, (self.memory_bytes,))
 
     def mend(self) -> None:
-        """Put a damaged instruction right, refuse nothing any more, and remember the most beats that a frame moved."""
+        """Put a damaged instruction right, and refuse nothing any more."""
         self.refuse(write=False, after=0, beats=0)
         self.refuse(write=True, after=0, beats=0)
-        moved = (self.mmio_read(OFFSETS["READ_BEATS"]), self.mmio_read(OFFSETS["WRITE_BEATS"]))
-        self._beats = max(self._beats[0], moved[0]), max(self._beats[1], moved[1])
         if self._damage is not None:
             at, value = self._damage
             self._bytes()[at] = value

@@ -11,6 +11,7 @@ from hao.boards import load_board
 from hao.codegen.rtl import PACKAGE_FILE, render_package, rtl_sources
 from hao.compiler.compile import compile_graph
 from hao.engine.config import CI_CONFIGS
+from hao.errors import SimulationError
 from hao.fuzz.soak import EXPECTED, Sabotage, Saboteur, SoakReport, Work, soak
 from hao.ir.graph import Graph
 from hao.ir.random_graph import random_graph, random_image
@@ -98,7 +99,11 @@ def test_an_engine_that_sees_only_decode_errors_is_found(response: str) -> None:
         faulty[f"rtl/{path.name}"] = wrong.encode()
     assert changed == 1
     library = build_model(plan_model(faulty, config.parameters(), config.digest64()))
-    report = run(NETWORK, "8x8x1", 200, seed=4, memory=1 << 22, longest=3000, library=library)
+    try:
+        report = run(NETWORK, "8x8x1", 200, seed=4, memory=1 << 22, longest=3000, library=library)
+    except SimulationError as error:  # the noise that it took for data can break an assertion
+        assert "Assertion failed" in error.message
+        return
     assert not report.passed
     kind = Sabotage.READ_REFUSED if response == "rresp" else Sabotage.WRITE_REFUSED
     assert report.reported[kind.value] < report.injected[kind.value]

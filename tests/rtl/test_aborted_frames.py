@@ -37,10 +37,9 @@ def test_many_ends(config: str) -> None:
 
 
 @pytest.mark.nightly
-def test_a_forgotten_clear_is_seen() -> None:
-    """A register that keeps its value over a clear is seen by the frame behind it."""
-    module, text = "hao_store", "flights_q    <= '0;\n    end else begin"
-    wrong = "\n    end else begin"
+def test_a_wrong_clear_is_seen() -> None:
+    """A register that a clear leaves at another value is seen by the frame behind it."""
+    module, text, wrong = "hao_dense", "else if (clear_i)        count_q <= '0;", "else if (clear_i)        count_q <= '1;"
     config, sources = CI_CONFIGS["8x8x1"], {f"rtl/{PACKAGE_FILE}": render_package().encode()}
     for path in rtl_sources():
         sound = path.read_text(encoding="utf-8")
