@@ -56,7 +56,7 @@ def lacking(config: EngineConfig, board: Board) -> str:
         ("DSP", area.dsp, there.dsp), ("BRAM36", area.bram36, there.bram36), ("LUT", area.lut, there.lut), ("FF", area.ff, there.ff),
     ):  # fmt: skip
         if need.value - need.error > has:
-            found.append(f"{need.value - need.error:g} {name} of {has}")
+            found.append(f"{need.value:g} {name} of {has}")
     return f"{config.name} needs {', '.join(found)} on {board.name}" if found else ""
 
 

@@ -197,7 +197,7 @@ def segments() -> Loader:
             raise HaoError("no table")
         assert all(isinstance(row, Choice) and row.cycles >= 0 and row.words >= 0 for row in rows)
 
-    return Loader("k.json", load, _json([[0, 1, 10, 20, 30, 40, [[0, 4]], "busy", 2]]))
+    return Loader("k.json", load, _json([[0, 1, 10, 20, 30, 40, [[0, 4]], "busy", 2, False, 0]]))
 
 
 def ledger() -> Loader:
