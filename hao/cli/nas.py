@@ -54,6 +54,8 @@ class Options:
     device: str = "cpu"
     batch: int = 128
     until: str = ""
+    bfloat16: bool = False
+    inherit: bool = False
 
 
 def counts(text: str) -> tuple[int, int, int]:
@@ -140,7 +142,7 @@ def _report(options: Options, setting: Setting, found: Result, design: Path) -> 
     seen = sorted((point, member.name) for member, point in explored.points.items() if point in front(list(explored.points.values())))
     report = NasReport(
         task=options.task, board=options.board, seed=options.seed, shape=setting.corpus.shape, classes=setting.corpus.names,
-        pictures=(len(setting.corpus.train), len(setting.corpus.valid), count), family=len(members()), evaluations=len(explored.points),
+        pictures=(len(setting.corpus.train), len(setting.corpus.valid), count), family=len(members(setting.corpus.family)), evaluations=len(explored.points),
         solved=explored.solved, solve_median=explored.median_seconds, solve_late=explored.late_seconds,
         evaluation_median=explored.evaluation_seconds,
         front=tuple(Seen(name=name, cycles=cycles, accuracy=accuracy) for (cycles, accuracy), name in seen), finalists=tuple(rows), tied=(),
@@ -167,7 +169,7 @@ def run_nas(options: Options, console: Console) -> int:
     torch.set_num_threads(options.threads)
     device = check_device(options.device)
     corpus = load(options.task, options.data, options.pictures)
-    lessons = Lessons(options.supernet_epochs, options.epochs, options.quantized_epochs, options.batch)
+    lessons = Lessons(options.supernet_epochs, options.epochs, options.quantized_epochs, options.batch, options.bfloat16, options.inherit)
     setting = Setting(corpus, board, options.board, options.out, lessons, options.seed, solver, device)
     plan = Plan(options.evaluations, options.finalists, options.folds, options.target, options.engines, options.frames, options.until)
     try:

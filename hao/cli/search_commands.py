@@ -87,6 +87,8 @@ def nas(
     device: Annotated[str, typer.Option(help="PyTorch's, to train on: cpu, cuda")] = "cpu",
     batch: Annotated[int, typer.Option(help="pictures of a training step", min=1)] = 128,
     until: Annotated[str, typer.Option(help="stop behind supernet, architectures or trained, to go on later")] = "",
+    bfloat16: Annotated[bool, typer.Option("--bfloat16/--float32", help="float training; quantized training is in float32 always")] = False,
+    inherit: Annotated[bool, typer.Option("--inherit/--from-nothing", help="finalists begin with the supernet's weights")] = False,
     json: _Json = None,
 ) -> None:
     """Search a network and its accelerator together for a task and a board; run it again to go on after an interruption."""
@@ -96,7 +98,7 @@ def nas(
     place = out or Path("build/nas") / f"{Path(task).name}-{Path(board).stem}-{seed}"
     options = Options(
         task, board, place, data, counts(pictures), supernet_epochs, epochs, quantized_epochs, evaluations, finalists, folds, target,
-        _names(engines), frames, seed, solver, threads, json, device, batch, until,
+        _names(engines), frames, seed, solver, threads, json, device, batch, until, bfloat16, inherit,
     )  # fmt: skip
     raise typer.Exit(run_nas(options, make_console()))
 

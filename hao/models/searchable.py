@@ -1,6 +1,7 @@
 """The searchable networks: a family of small classifiers whose blocks, width and bits are chosen.
 
-A network is stem, three blocks, head. Blocks are the subgraph templates of the engine: dense with kernels of 1, 3 or 5, depthwise then
+A network is stem, three blocks, head. The stem is one convolution for small pictures, two of stride 2 for larger ones (:class:`Family`).
+Blocks are the subgraph templates of the engine: dense with kernels of 1, 3 or 5, depthwise then
 dense, dense then depthwise then dense (inverted residuals of two expansions as in MobileNetV2, the unit of ShuffleNetV2), deformable
 depthwise then dense as in CoDeNet; an empty block makes the network less deep. Parameter names depend on place and operator only and
 shapes grow with the width, so that the weights of every member are slices of one supernet's (:mod:`hao.models.supernet`).
@@ -23,6 +24,9 @@ from hao.models.deform import DeformableSeparable
 Operator: TypeAlias = Literal["none", "dense", "sep", "inv", "deform", "point", "dense5", "wide", "shuffle"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
 WIDTHS = (8, 16, 24)
+"""Of the family for small pictures."""
+PICTURE_WIDTHS = (16, 32, 48)
+"""Of the family for pictures of 64 pixels a side and so."""
 BITS = (4, 8)
 KERNELS: Mapping[str, int] = MappingProxyType({"point": 1, "dense": 3, "dense5": 5})
 """Kernels of the dense blocks."""
@@ -31,12 +35,50 @@ EXPANSIONS: Mapping[str, int] = MappingProxyType({"inv": 2, "wide": 4})
 _REACH, _TAPS = (0, 3), 9
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Architecture:
-    """One member of the family.
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What all members of a family share.
 
     Attributes:
-        width: channels of stem and blocks; the head has twice as many.
+        channels: of the picture.
+        classes: to tell apart.
+        stem: strides of the stem's convolutions, one or two; a first of two has half the width.
+        widths: that members may have, rising, all even.
+    """
+
+    channels: int = 1
+    classes: int = 10
+    stem: tuple[int, ...] = (1,)
+    widths: tuple[int, ...] = WIDTHS
+
+    @property
+    def widest(self) -> int:
+        """The largest width."""
+        return self.widths[-1]
+
+    def stem_widths(self, width: int) -> tuple[int, ...]:
+        """Output channels of the stem's convolutions in a member of ``width``."""
+        return tuple(width if last else width // 2 for last in (*(False for _ in self.stem[1:]), True))
+
+    def halved(self, side: int) -> tuple[int, ...]:
+        """``side`` of the picture behind each convolution of the stem, in pixels."""
+        found = list[int]()
+        for stride in self.stem:
+            side = -(-side // stride)
+            found.append(side)
+        return tuple(found)
+
+
+DIGITS = Family()
+"""Pictures of 8 by 8 pixels, ten classes."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Architecture:
+    """One member of a family.
+
+    Attributes:
+        width: channels of the stem's end and of the blocks; the head has twice as many.
         blocks: operators of the three blocks; the first works before the pooling, the others behind it.
         bits: weight bits of all layers but the first and the last, which have 8.
     """
@@ -69,14 +111,14 @@ def parse(name: str) -> Architecture:
         found = Architecture(int(parts[0][1:]), (first, second, third), int(parts[4][1:]))
     except (KeyError, ValueError, IndexError):
         found = None
-    if found is None or found.name != name or found.width not in WIDTHS or found.bits not in BITS:
+    if found is None or found.name != name or found.width not in (*WIDTHS, *PICTURE_WIDTHS) or found.bits not in BITS:
         raise ModelError(f"{name!r} is no architecture", "such as w16-inv-sep-none-b4")
     return found
 
 
-def members() -> tuple[Architecture, ...]:
+def members(family: Family = DIGITS) -> tuple[Architecture, ...]:
     """All different members, in a fixed order."""
-    every = (Architecture(width, (a, b, c), bits) for width, a, b, c, bits in product(WIDTHS, OPERATORS, OPERATORS, OPERATORS, BITS))
+    every = (Architecture(width, (a, b, c), bits) for width, a, b, c, bits in product(family.widths, OPERATORS, OPERATORS, OPERATORS, BITS))
     return tuple(dict.fromkeys(each.canonical() for each in every))
 
 
@@ -114,27 +156,33 @@ def block_of(operator: Operator, width: int) -> nn.Module:
     return ShuffleUnit(width, width, 1) if operator == "shuffle" else nn.Identity()
 
 
+def _stem(family: Family, width: int) -> nn.Sequential:
+    layers, source = list[nn.Module](), family.channels
+    for stride, out in zip(family.stem, family.stem_widths(width), strict=True):
+        layers += [nn.Conv2d(source, out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+        source = out
+    return nn.Sequential(*layers)
+
+
 class Searchable(nn.Module):
     """The classifier of one architecture.
 
     Args:
         architecture: the member; its bits matter to quantization alone.
-        channels: of the picture.
-        classes: to tell apart.
-        stride: of the stem, 1 for 8x8 pictures.
+        family: that it is of.
     """
 
-    def __init__(self, architecture: Architecture, channels: int = 1, classes: int = 10, stride: int = 1) -> None:
+    def __init__(self, architecture: Architecture, family: Family = DIGITS) -> None:
         super().__init__()
         width = architecture.width
         self.architecture = architecture
-        self.stem = nn.Sequential(nn.Conv2d(channels, width, 3, stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.stem = _stem(family, width)
         stages = (nn.ModuleDict({operator: block_of(operator, width)}) for operator in architecture.blocks)
         self.before, self.middle, self.last = stages
         self.shrink = nn.MaxPool2d(2)
         self.widen = nn.Sequential(*_pointwise(width, 2 * width))
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.linear = nn.Linear(2 * width, classes)
+        self.linear = nn.Linear(2 * width, family.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, channels, H, W)`` -> logits ``(N, classes)``."""
@@ -155,15 +203,16 @@ def _multiplications(operator: Operator, width: int) -> int:
     return known[operator]
 
 
-def macs_of(architecture: Architecture, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 10, stride: int = 1) -> int:
-    """Multiply-accumulates of one picture ``(channels, height, width)``."""
-    channels, height, length = shape
+def macs_of(architecture: Architecture, side: tuple[int, int] = (8, 8), family: Family = DIGITS) -> int:
+    """Multiply-accumulates of one picture of ``side``, height and width in pixels."""
     width, (first, second, third) = architecture.width, architecture.blocks
-    pixels = -(-height // stride) * -(-length // stride)
-    behind = (-(-height // stride) // 2) * (-(-length // stride) // 2)
-    before = _TAPS * channels * width + _multiplications(first, width)
+    rows, columns = (family.halved(each) for each in side)
+    outs = family.stem_widths(width)
+    pairs = zip((family.channels, *outs), outs, rows, columns, strict=False)
+    stem = sum(_TAPS * source * out * high * wide for source, out, high, wide in pairs)
     after = _multiplications(second, width) + _multiplications(third, width) + 2 * width * width
-    return pixels * before + behind * after + 2 * width * classes
+    pixels, behind = rows[-1] * columns[-1], (rows[-1] // 2) * (columns[-1] // 2)
+    return stem + pixels * _multiplications(first, width) + behind * after + 2 * width * family.classes
 
 
 def _parameters(operator: Operator, width: int) -> int:
@@ -179,8 +228,9 @@ def _parameters(operator: Operator, width: int) -> int:
     return known[operator]
 
 
-def parameters_of(architecture: Architecture, channels: int = 1, classes: int = 10) -> int:
+def parameters_of(architecture: Architecture, family: Family = DIGITS) -> int:
     """Trained numbers of a member."""
-    width = architecture.width
+    width, outs = architecture.width, family.stem_widths(architecture.width)
+    stem = sum((_TAPS * source + 2) * out for source, out in zip((family.channels, *outs), outs, strict=False))
     blocks = sum(_parameters(operator, width) for operator in architecture.blocks)
-    return (_TAPS * channels + 2) * width + blocks + 2 * width * (width + 2) + (2 * width + 1) * classes
+    return stem + blocks + 2 * width * (width + 2) + (2 * width + 1) * family.classes

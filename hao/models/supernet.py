@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hao.models.searchable import OPERATORS, WIDTHS, Architecture, Searchable, block_of
+from hao.models.searchable import DIGITS, OPERATORS, Architecture, Family, Searchable, block_of
 
 FULL_BITS = 8
 """Weights of so many bits are not rounded here: the loss is below what the supernet tells apart."""
@@ -30,16 +30,13 @@ class Supernet(nn.Module):
     """The widest network with every operator in every place.
 
     Args:
-        channels: of the picture.
-        classes: to tell apart.
-        stride: of the stem.
+        family: whose members it holds.
     """
 
-    def __init__(self, channels: int = 1, classes: int = 10, stride: int = 1) -> None:
+    def __init__(self, family: Family = DIGITS) -> None:
         super().__init__()
-        self._kind = (channels, classes, stride)
-        widest = max(WIDTHS)
-        self.net = Searchable(Architecture(widest, ("none", "none", "none"), FULL_BITS), *self._kind)
+        self.family, widest = family, family.widest
+        self.net = Searchable(Architecture(widest, ("none", "none", "none"), FULL_BITS), family)
         for place in ("before", "middle", "last"):
             setattr(self.net, place, nn.ModuleDict({operator: block_of(operator, widest) for operator in OPERATORS}))
         self._shared = dict(self.net.named_parameters())
@@ -50,7 +47,7 @@ class Supernet(nn.Module):
         key = Architecture(member.width, member.blocks, FULL_BITS)
         if key not in self._frames:
             with torch.device("meta"):
-                frame = Searchable(key, *self._kind)
+                frame = Searchable(key, self.family)
             self._frames[key] = frame.to_empty(device=next(self.parameters()).device)
         return self._frames[key]
 
@@ -71,7 +68,8 @@ class Supernet(nn.Module):
     @torch.no_grad()
     def inherit(self, member: Architecture, seen: Tensor) -> Searchable:
         """The member with its slices for weights and the batch statistics of ``seen``, normalized images ``(N, C, H, W)``."""
-        network = Searchable(member, *self._kind).to(seen.device)
+        network = Searchable(member, self.family)
+        network.to(seen.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.load_state_dict(self.slices(member), strict=False)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         for norm in norms:

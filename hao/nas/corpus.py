@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hao.data.photos import Split
 from hao.errors import DataError, UsageError
+from hao.models.searchable import DIGITS, PICTURE_WIDTHS, Family
 
 TASKS = ("digits", "shapes64")
 """Tasks that need no data of the user's."""
@@ -19,6 +20,11 @@ _SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff",
 _LAYOUT = "it needs a folder a class, as in ImageNet: train/CLASS/*.jpg, val/CLASS/*.jpg"
 _VALIDATED = 5
 """Every so-manieth training picture of a folder validates."""
+
+
+def pictures_of(classes: int, size: int = 64) -> Family:
+    """The family for pictures in colour, ``size`` pixels a side."""
+    return Family(3, classes, (2, 2), PICTURE_WIDTHS) if size > 32 else Family(3, classes, (1,))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +53,10 @@ class Corpus:
     Attributes:
         name: of the task.
         train, valid, test: to learn from; to choose by; to measure once what was chosen.
-        classes: number of labels.
-        stride: of the network's first layer.
+        family: of networks that are searched for it; it says how many classes there are.
         mean, std: a channel, on the scale of bytes: the network sees ``(u8 - mean) / std``.
         shift: pixels by which pictures are moved at most while training.
+        views: a picture keeps its label as 1: it is; 2: mirrored as well; 8: mirrored and in quarter turns.
         names: of the classes, where they have any.
     """
 
@@ -58,11 +64,11 @@ class Corpus:
     train: Part
     valid: Part
     test: Part
-    classes: int
-    stride: int
+    family: Family
     mean: tuple[int, ...]
     std: tuple[float, ...]
     shift: int
+    views: int = 1
     names: tuple[str, ...] = ()
 
     @property
@@ -70,6 +76,16 @@ class Corpus:
         """Channels, height, width."""
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
+
+    @property
+    def side(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.shape[1:]
+
+    @property
+    def classes(self) -> int:
+        """Number of labels."""
+        return self.family.classes
 
     def normalized(self, images: npt.NDArray[np.uint8], device: str = "cpu") -> Tensor:
         """Bytes ``(N, C, H, W)`` to the network's input, on ``device``."""
@@ -90,7 +106,7 @@ def digits() -> Corpus:
     found = load_digits()
     known = Part(found.train_images, found.train_labels.astype(np.int64))
     test = Part(found.test_images, found.test_labels.astype(np.int64))
-    return Corpus("digits", known.taken(slice(0, TRAINED)), known.taken(slice(TRAINED, None)), test, 10, 1, (0,), (IMAGE_STD,), 1)
+    return Corpus("digits", known.taken(slice(0, TRAINED)), known.taken(slice(TRAINED, None)), test, DIGITS, (0,), (IMAGE_STD,), 1)
 
 
 def _planes(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -110,7 +126,7 @@ def shapes(folder: Path, train: int, valid: int, test: int) -> Corpus:
         images, labels = shapes64(folder, split, count)
         return Part(_planes(images), labels.astype(np.int64))
 
-    return Corpus("shapes64", part("train", train), part("val", valid), part("test", test), 20, 2, IMAGE_MEAN, IMAGE_STD, 3)
+    return Corpus("shapes64", part("train", train), part("val", valid), part("test", test), pictures_of(20), IMAGE_MEAN, IMAGE_STD, 3, 8)
 
 
 def _classes(folder: Path) -> list[str]:
@@ -159,7 +175,7 @@ def folder(path: Path, size: int = 64) -> Corpus:
     if few:
         raise DataError(f"{path}/train/{names[few[0]]} has fewer than {_VALIDATED} pictures", "add pictures, or leave the class out")
     train, valid = known.taken(np.flatnonzero(~held)), known.taken(np.flatnonzero(held))
-    return Corpus(path.name, train, valid, test, len(names), 2 if size > 32 else 1, IMAGE_MEAN, IMAGE_STD, size // 20, tuple(names))
+    return Corpus(path.name, train, valid, test, pictures_of(len(names), size), IMAGE_MEAN, IMAGE_STD, size // 20, 2, tuple(names))
 
 
 def load(task: str, data: Path, counts: tuple[int, int, int] = (4000, 1000, 2000)) -> Corpus:

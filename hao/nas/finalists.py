@@ -13,7 +13,7 @@ from hao.errors import SearchError
 from hao.ir.serialize import load_graph, save_graph
 from hao.models.searchable import Architecture
 from hao.nas.corpus import Corpus
-from hao.nas.learn import Lessons, Tell, integer_hits, train_alone
+from hao.nas.learn import Inherited, Lessons, Tell, integer_hits, train_alone
 from hao.nas.ledger import Ledger
 from hao.search.design import Design
 from hao.search.find import find
@@ -64,15 +64,18 @@ class Setting:
     device: str = "cpu"
 
 
-def trained(member: Architecture, setting: Setting, ledger: Ledger) -> None:
+def trained(member: Architecture, setting: Setting, ledger: Ledger, inherited: Inherited) -> None:
     """Train and quantize one architecture, unless ``ledger`` has it: its integer network, and what that names of the validation part.
+
+    ``inherited`` gives the weights to begin with, where the lessons say so.
 
     Raises:
         TrainingError: the training does not converge.
     """
     corpus, path = setting.corpus, network_path(setting.folder, member)
     if member.name not in ledger.rows or not path.exists():
-        _, graph = train_alone(member, corpus, corpus.train, setting.lessons, setting.seed, setting.device)
+        begin = inherited.network(member) if setting.lessons.inherit else None
+        _, graph = train_alone(member, corpus, corpus.train, setting.lessons, setting.seed, setting.device, begin)
         save_graph(graph, path)
         ledger.add(member.name, {"valid": 100 * integer_hits(graph, corpus.valid) / len(corpus.valid), "device": setting.device})
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hao.models.searchable import WIDTHS, Architecture, macs_of, members, parameters_of, parse
+from hao.models.searchable import Architecture, macs_of, members, parameters_of, parse
 from hao.nas.corpus import Corpus
 from hao.nas.learn import Inherited, Tell
 from hao.nas.ledger import Ledger
@@ -20,8 +20,11 @@ from hao.search.predictor import features
 
 SEARCH = "architectures"
 _WARM, _ROLLOUTS = 32, 16
-_FLOOR = 50.0
-"""Accuracy in percent below which a network dominates nothing."""
+
+
+def floor_of(classes: int) -> float:
+    """Accuracy in percent below which a network dominates nothing: five times chance, but no more than half."""
+    return min(50.0, 500.0 / classes)
 
 
 class Cycles(Mapping[Architecture, float]):
@@ -36,7 +39,7 @@ class Cycles(Mapping[Architecture, float]):
 
     def __getitem__(self, member: Architecture) -> float:
         if member.name not in self._ledger.rows:
-            found = self._hardware.solve(member, self._corpus.shape, self._corpus.classes, self._corpus.stride)
+            found = self._hardware.solve(member, self._corpus.side, self._corpus.family)
             engine = f"{found.config.name}-dw{found.config.dw_lanes}"
             self._ledger.add(member.name, {"cycles": round(found.cycles), "engine": engine, "seconds": round(found.seconds, 4)})
         return float(self._ledger.rows[member.name]["cycles"])
@@ -89,13 +92,13 @@ def explore(corpus: Corpus, inherited: Inherited, hardware: Hardware, folder: Pa
             paid.add(member.name, {"accuracy": reached, "seconds": round(time.perf_counter() - begun, 4)})
         return float(paid.rows[member.name]["accuracy"])
 
-    every = members()
-    channels, classes = corpus.shape[0], corpus.classes
-    slowest = cycles[Architecture(max(WIDTHS), ("dense5", "dense5", "dense5"), 8)]
+    family = corpus.family
+    every = members(family)
+    slowest = cycles[Architecture(family.widest, ("dense5", "dense5", "dense5"), 8)]
     task = Task(
         members=every, cycles=cycles, accuracy=evaluate,
-        features={m: features(m, macs_of(m, corpus.shape, classes, corpus.stride), parameters_of(m, channels, classes)) for m in every},
-        worst=(slowest * 1.01, _FLOOR), budget=budget,
+        features={m: features(m, macs_of(m, corpus.side, family), parameters_of(m, family)) for m in every},
+        worst=(slowest * 1.01, floor_of(family.classes)), budget=budget,
     )  # fmt: skip
     found: dict[Architecture, Point] = {}
     for member in TreeSearch(task, random.Random(seed), warm=min(_WARM, budget), rollouts=_ROLLOUTS).run():

@@ -141,15 +141,16 @@ def search(setting: Setting, plan: Plan, tell: Tell) -> Result | None:
     """
     folder, corpus = setting.folder, setting.corpus
     hardware = Hardware(setting.board, solver=setting.solver)
-    hardware.solve(members()[0], corpus.shape, corpus.classes, corpus.stride)  # a board without an engine is refused before any training
+    hardware.solve(members(corpus.family)[0], corpus.side, corpus.family)  # a board without an engine is refused before any training
     key = claim(folder, identity(corpus, setting, plan))
     clock = _Clock(folder)
     with clock.stage(SUPERNET):
         net = train_supernet(corpus, setting.lessons, setting.seed, folder / "supernet.safetensors", key, tell, setting.device)
     if plan.until == SUPERNET:
         return None
+    inherited = Inherited(net, corpus)
     with clock.stage(SEARCH):
-        explored = explore(corpus, Inherited(net, corpus), hardware, folder, setting.seed, plan.budget, tell)
+        explored = explore(corpus, inherited, hardware, folder, setting.seed, plan.budget, tell)
     chosen = best_of(explored.points, plan.finalists, _floor(explored))
     if not chosen:
         raise SearchError("no architecture is better than chance", "train the supernet longer: --supernet-epochs")
@@ -159,7 +160,7 @@ def search(setting: Setting, plan: Plan, tell: Tell) -> Result | None:
     with clock.stage(TRAINED):
         for done, member in enumerate(chosen):
             tell(TRAINED, done, len(chosen))
-            trained(member, setting, learned)
+            trained(member, setting, learned, inherited)
     if plan.until == TRAINED:
         return None
     with clock.stage(FINALISTS):

@@ -12,7 +12,7 @@ from hao.engine.config import EngineConfig
 from hao.errors import SearchError
 from hao.ir.builder import RandomBuilder
 from hao.ir.graph import Graph
-from hao.models.searchable import EXPANSIONS, KERNELS, Architecture, Operator
+from hao.models.searchable import DIGITS, EXPANSIONS, KERNELS, Architecture, Family, Operator
 from hao.search.decompose import search
 from hao.search.engines import Grid
 from hao.search.explain import conflict
@@ -55,17 +55,18 @@ def _block(build: RandomBuilder, name: str, operator: Operator, at: str, width: 
     return at
 
 
-def graph_of(member: Architecture, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 10, stride: int = 1) -> Graph:
-    """The member as an integer graph with random numbers: all that its time depends on."""
-    build = RandomBuilder(np.random.default_rng(0), shape, (0,) * shape[0])
-    at = build.conv("stem.0", "image", member.width, 3, stride=stride, pad=1, weight_bits=8)
+def graph_of(member: Architecture, side: tuple[int, int] = (8, 8), family: Family = DIGITS) -> Graph:
+    """The member for pictures of ``side`` (height, width) as an integer graph with random numbers: all that its time depends on."""
+    build, at = RandomBuilder(np.random.default_rng(0), (family.channels, *side), (0,) * family.channels), "image"
+    for place, (stride, out) in enumerate(zip(family.stem, family.stem_widths(member.width), strict=True)):
+        at = build.conv(f"stem.{3 * place}", at, out, 3, stride=stride, pad=1, weight_bits=member.bits if place else 8)
     at = _block(build, "before", member.blocks[0], at, member.width, member.bits)
     at = build.max_pool("shrink", at, 2, 2)
     at = _block(build, "middle", member.blocks[1], at, member.width, member.bits)
     at = _block(build, "last", member.blocks[2], at, member.width, member.bits)
     at = build.conv("widen.0", at, 2 * member.width, weight_bits=member.bits)
     at = build.avg_pool("pool", at)
-    return build.graph(member.name, [build.conv("linear", at, classes, weight_bits=8, signed=True)])
+    return build.graph(member.name, [build.conv("linear", at, family.classes, weight_bits=8, signed=True)])
 
 
 class Hardware:
@@ -80,14 +81,14 @@ class Hardware:
         self._board, self._grid, self._solver = board, grid, solver
         self._subgraphs = Subgraphs()
 
-    def solve(self, member: Architecture, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 10, stride: int = 1) -> Solved:
+    def solve(self, member: Architecture, side: tuple[int, int] = (8, 8), family: Family = DIGITS) -> Solved:
         """The engine with the fewest cycles, its mapping, and the proof.
 
         Raises:
             SearchError: no engine of the grid fits the board.
         """
         begun = time.perf_counter()
-        graph = graph_of(member, shape, classes, stride)
+        graph = graph_of(member, side, family)
         request = Request(grid=self._grid, fixed_widths=True, orders=("graph",))
         space = Builder(graph, self._board, request, subgraphs=self._subgraphs).build()
         outcome = search(space.problem, 30.0, self._solver)

@@ -19,7 +19,7 @@ from hao.cli.networks import load_network
 from hao.errors import CheckpointError, EngineMismatch, ModelError, SearchError, UsageError
 from hao.ir.reference import execute
 from hao.ir.serialize import network_digest, save_graph
-from hao.models.searchable import Architecture, parse
+from hao.models.searchable import DIGITS, Architecture, parse
 from hao.nas import finalists as stages
 from hao.nas import learn, run
 from hao.nas.corpus import Corpus, digits
@@ -45,7 +45,7 @@ def one_thread() -> None:
 def corpus() -> Corpus:
     whole = digits()
     parts = (whole.train.taken(slice(0, 128)), whole.valid.taken(slice(0, 40)), whole.test.taken(slice(0, 40)))
-    return Corpus("digits", *parts, 10, 1, (0,), (255.0,), 1)
+    return Corpus("digits", *parts, DIGITS, (0,), (255.0,), 1)
 
 
 class Interrupter:

@@ -10,9 +10,10 @@ import torch
 
 from hao.errors import CheckpointError
 from hao.frontend.torch_import import from_torch
-from hao.models.searchable import OPERATORS, WIDTHS, Architecture, Searchable, macs_of, members, parameters_of, parse
+from hao.models.count import count_macs
+from hao.models.searchable import DIGITS, OPERATORS, Architecture, Family, Searchable, macs_of, members, parameters_of, parse
 from hao.models.supernet import Supernet, rounded
-from hao.nas.corpus import Corpus, Part, digits
+from hao.nas.corpus import Corpus, Part, digits, pictures_of
 from hao.nas.learn import Inherited, Lessons, new_supernet, train_supernet
 from hao.search.costed import TRAINED
 from hao.search.hardware import graph_of
@@ -28,37 +29,45 @@ def one_thread() -> None:
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
     whole = digits()
-    return Corpus("digits", whole.train.taken(slice(0, 256)), whole.valid.taken(slice(0, 100)), whole.test, 10, 1, (0,), (255.0,), 1)
+    return Corpus("digits", whole.train.taken(slice(0, 256)), whole.valid.taken(slice(0, 100)), whole.test, DIGITS, (0,), (255.0,), 1)
 
 
 def quiet(what: str, done: int, total: int) -> None:
     """Say nothing."""
 
 
-def test_sizes_are_those_of_the_networks() -> None:
+@pytest.mark.parametrize("family", [Family(3, 20), pictures_of(20)], ids=["one", "two"])
+def test_sizes_are_those_of_the_networks(family: Family) -> None:
     with torch.device("meta"):
         for operator in OPERATORS:
-            for width in WIDTHS:
+            for width in family.widths:
                 member = Architecture(width, (operator, "dense", operator if operator != "none" else "none"), 4)
-                counted = sum(parameter.numel() for parameter in Searchable(member, 3, 20).parameters())
-                assert counted == parameters_of(member, 3, 20), member.name
+                counted = sum(parameter.numel() for parameter in Searchable(member, family).parameters())
+                assert counted == parameters_of(member, family), member.name
+
+
+def test_sizes_are_those_of_the_table() -> None:
     for row in read_rows(TRAINED):
         assert (macs_of(parse(row.name)), parameters_of(parse(row.name))) == (row.macs, row.parameters)
 
 
+@pytest.mark.parametrize(("family", "side"), [(DIGITS, 8), (pictures_of(20), 64)], ids=["digits", "pictures"])
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_graph_of_the_hardware_half_is_the_networks(operator: str) -> None:
+def test_graph_of_the_hardware_half_is_the_networks(operator: str, family: Family, side: int) -> None:
     """What is timed in the loop has the layers and shapes of what is trained."""
     name = operator if operator != "none" else "dense"
     member = parse(f"w16-{operator}-{name}-{name}-b8")
-    read = from_torch(Searchable(member), torch.zeros(1, 1, 8, 8), std=(255.0,), name=member.name)
-    built = graph_of(member)
+    example = torch.zeros(1, family.channels, side, side)
+    read = from_torch(Searchable(member, family), example, std=(255.0,) * family.channels, name=member.name)
+    built = graph_of(member, (side, side), family)
     weights = [tuple(node.weight.shape) for node in built.nodes if hasattr(node, "weight")]
-    trained = [tuple(m.weight.shape) for m in Searchable(member).modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    trained = [tuple(m.weight.shape) for m in Searchable(member, family).modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
     assert sorted(np.prod(shape) for shape in weights if shape[1:] != (1, 3, 3)) == sorted(
         np.prod(shape) for shape in trained if tuple(shape[1:]) != (1, 3, 3)
     )
     assert len(read.nodes) >= len(built.nodes)
+    if family.channels == 3:
+        assert macs_of(member, (side, side), family) == sum(layer.macs for layer in count_macs(Searchable(member, family), side))
 
 
 def test_every_member_is_a_slice() -> None:
