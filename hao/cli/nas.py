@@ -58,6 +58,16 @@ class Options:
     inherit: bool = False
 
 
+def usual(task: str) -> Options:
+    """What is done for ``task`` where the user says nothing: fewer epochs for more and larger pictures."""
+    if task == "digits":
+        return Options(task)
+    return Options(
+        task, pictures=(20_000, 3_000, 10_000), supernet_epochs=24, epochs=8, quantized_epochs=4, evaluations=150, finalists=8, folds=0,
+        target=75.0, bfloat16=True, inherit=True,
+    )  # fmt: skip
+
+
 def counts(text: str) -> tuple[int, int, int]:
     """Three numbers separated by commas.
 
@@ -142,7 +152,8 @@ def _report(options: Options, setting: Setting, found: Result, design: Path) -> 
     seen = sorted((point, member.name) for member, point in explored.points.items() if point in front(list(explored.points.values())))
     report = NasReport(
         task=options.task, board=options.board, seed=options.seed, shape=setting.corpus.shape, classes=setting.corpus.names,
-        pictures=(len(setting.corpus.train), len(setting.corpus.valid), count), family=len(members(setting.corpus.family)), evaluations=len(explored.points),
+        pictures=(len(setting.corpus.train), len(setting.corpus.valid), count), family=len(members(setting.corpus.family)),
+        evaluations=len(explored.points),
         solved=explored.solved, solve_median=explored.median_seconds, solve_late=explored.late_seconds,
         evaluation_median=explored.evaluation_seconds,
         front=tuple(Seen(name=name, cycles=cycles, accuracy=accuracy) for (cycles, accuracy), name in seen), finalists=tuple(rows), tied=(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,14 +71,16 @@ def nas(
     board: _Board = "slice-2",
     out: Annotated[Path | None, typer.Option(help="folder of everything; build/nas/TASK-BOARD-SEED when left out")] = None,
     data: Annotated[Path, typer.Option(help="generated pictures (shapes64)")] = Path("build/data"),
-    pictures: Annotated[str, typer.Option(help="of shapes64: to train on, to validate on, to test on")] = "4000,1000,2000",
-    supernet_epochs: Annotated[int, typer.Option(help="of the supernet", min=1)] = 120,
-    epochs: Annotated[int, typer.Option(help="of a finalist alone", min=1)] = 60,
-    quantized_epochs: Annotated[int, typer.Option(help="of its quantization-aware training", min=1)] = 20,
-    evaluations: Annotated[int, typer.Option(help="architectures whose accuracy is asked", min=8)] = 200,
-    finalists: Annotated[int, typer.Option(help="architectures trained alone", min=1)] = 10,
-    folds: Annotated[int, typer.Option(help="of the winner's cross-validation; 0: none", min=0)] = 5,
-    target: Annotated[float, typer.Option(help="percent of the validation part; the fastest that reaches it wins", min=0, max=100)] = 97.0,
+    pictures: Annotated[str, typer.Option(help="of shapes64: to train, to validate, to test on", show_default="20000,3000,10000")] = "",
+    supernet_epochs: Annotated[int | None, typer.Option(help="of the supernet; digits, others", min=1, show_default="120, 24")] = None,
+    epochs: Annotated[int | None, typer.Option(help="of a finalist alone", min=1, show_default="60, 8")] = None,
+    quantized_epochs: Annotated[int | None, typer.Option(help="of its quantization-aware training", min=1, show_default="20, 4")] = None,
+    evaluations: Annotated[int | None, typer.Option(help="architectures whose accuracy is asked", min=8, show_default="200, 150")] = None,
+    finalists: Annotated[int | None, typer.Option(help="architectures trained alone", min=1, show_default="10, 8")] = None,
+    folds: Annotated[int | None, typer.Option(help="of the winner's cross-validation; 0: none", min=0, show_default="5, 0")] = None,
+    target: Annotated[
+        float | None, typer.Option(help="percent of validation; the fastest that reaches it wins", min=0, max=100, show_default="97, 75")
+    ] = None,
     engines: Annotated[str, typer.Option(help="that the winner must equal the reference on: csim, rtl")] = "csim,rtl",
     frames: Annotated[int, typer.Option(help="test pictures on those engines", min=1)] = 3,
     seed: Annotated[int, typer.Option(help="everything follows from it", min=0)] = 1,
@@ -87,18 +89,31 @@ def nas(
     device: Annotated[str, typer.Option(help="PyTorch's, to train on: cpu, cuda")] = "cpu",
     batch: Annotated[int, typer.Option(help="pictures of a training step", min=1)] = 128,
     until: Annotated[str, typer.Option(help="stop behind supernet, architectures or trained, to go on later")] = "",
-    bfloat16: Annotated[bool, typer.Option("--bfloat16/--float32", help="float training; quantized training is in float32 always")] = False,
-    inherit: Annotated[bool, typer.Option("--inherit/--from-nothing", help="finalists begin with the supernet's weights")] = False,
+    bfloat16: Annotated[
+        bool | None,
+        typer.Option("--bfloat16/--float32", help="float training; quantized training is in float32", show_default="float32, bfloat16"),
+    ] = None,
+    inherit: Annotated[
+        bool | None,
+        typer.Option("--inherit/--from-nothing", help="weights that finalists begin with", show_default="nothing, the supernet's"),
+    ] = None,
     json: _Json = None,
 ) -> None:
     """Search a network and its accelerator together for a task and a board; run it again to go on after an interruption."""
-    from hao.cli.nas import Options, counts, run_nas
+    from dataclasses import replace
+
+    from hao.cli.nas import counts, run_nas, usual
     from hao.cli.tables import make_console
 
     place = out or Path("build/nas") / f"{Path(task).name}-{Path(board).stem}-{seed}"
-    options = Options(
-        task, board, place, data, counts(pictures), supernet_epochs, epochs, quantized_epochs, evaluations, finalists, folds, target,
-        _names(engines), frames, seed, solver, threads, json, device, batch, until, bfloat16, inherit,
+    said: dict[str, Any] = {
+        "pictures": counts(pictures) if pictures else None, "supernet_epochs": supernet_epochs, "epochs": epochs,
+        "quantized_epochs": quantized_epochs, "evaluations": evaluations, "finalists": finalists, "folds": folds, "target": target,
+        "bfloat16": bfloat16, "inherit": inherit,
+    }  # fmt: skip
+    options = replace(
+        usual(task), board=board, out=place, data=data, engines=_names(engines), frames=frames, seed=seed, solver=solver, threads=threads,
+        json=json, device=device, batch=batch, until=until, **{name: value for name, value in said.items() if value is not None},
     )  # fmt: skip
     raise typer.Exit(run_nas(options, make_console()))
 
