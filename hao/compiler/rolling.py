@@ -93,7 +93,15 @@ def rolled(plan: Plan, start: int, stop: int, stripes: int) -> Plan | None:
     if (reaching - inside) & candidate.spilled:
         return None  # a tensor in DRAM whose rows are read back while later ones are made: its buffer holds one stripe alone
     candidate.kept |= inside
-    return candidate
+    return candidate if _counted(candidate, segment) else None
+
+
+def _counted(plan: Plan, segment: Segment) -> bool:
+    """Whether a ring can count the rows of every window slice that a stripe reads."""
+    windowed = [(n, op) for n in range(segment.start, segment.stop) if isinstance(op := plan.steps[n].op, DwOp)]
+    stripes = stripes_of(plan, segment, {}) if windowed else iter(())
+    spans = (op.slice_rows(stripe.rows[n]) for stripe in stripes for n, op in windowed)
+    return all(last - first <= _MOST_ROWS for first, last in spans)
 
 
 def _reaching_back(plan: Plan, segment: Segment) -> set[Plane]:

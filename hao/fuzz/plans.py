@@ -163,7 +163,7 @@ def crafted() -> dict[str, Graph]:
     outputs = [build.avg_pool("two", at, 2, 2), build.avg_pool("three", at, 3, 1), build.depthwise("four", at, 2, pad=0, weight_bits=4)]
     outputs.append(build.conv("five", at, 20, 5, pad=4, weight_bits=2))
     graphs["windows"] = build.graph("windows", outputs, {})
-    return {**graphs, **shared()}
+    return {**graphs, **shared(), **parted()}
 
 
 def shared() -> dict[str, Graph]:
@@ -186,6 +186,27 @@ def shared() -> dict[str, Graph]:
     return graphs
 
 
+def parted() -> dict[str, Graph]:
+    """Channels that nobody reads, depthwise kernels that are wide or one pixel, layers of which every few channels go to another reader."""
+    graphs = {}
+    build, at = _stem(10)
+    halves = [build.depthwise("unread", build.conv("low", at, 16)), build.depthwise("deep", at), build.conv("plain", at, 16, signed=True)]
+    read = build.split("parts", build.concat("all", halves), 16)[1]
+    outputs = [build.conv("last", read, 5, 3, pad=1), build.depthwise("wide", "plain", 5, pad=2, weight_bits=5)]
+    outputs.append(build.depthwise("every", "plain", 1, stride=2, pad=0))
+    graphs["dropped"] = build.graph("dropped", outputs, {})
+    build, at = _stem(11)
+    outputs = []
+    for name, sizes in (("six", (11, 11, 6, 1, 1)), ("four", (14, 4, 3))):
+        left = build.conv(name, at, sum(sizes) + 1)
+        for number, size in enumerate(sizes):
+            part, left = build.split(f"{name}.{number}", left, size)
+            outputs.append(build.conv(f"{name}.{number}.reader", part, 3))
+        outputs.append(build.conv(f"{name}.reader", left, 3))
+    graphs["cut"] = build.graph("cut", outputs, {})
+    return graphs
+
+
 def handmade() -> Iterator[Planned]:
     """The networks of ``displacements`` and ``crafted`` on the smallest and the largest engine, planned and by drawn plans."""
     for name, graph in {**displacements(), **crafted()}.items():
@@ -194,6 +215,8 @@ def handmade() -> Iterator[Planned]:
             for seed in range(3):
                 planner = random_planner(seed, 0.4 * (seed % 2), 0.5)
                 yield Planned(_case(f"{name}:{config}:{seed}", config, graph, 1), planner)
+    for config, seed in (("8x8x1", 5), ("8x8x1", 7), ("16x16x2", 4)):  # rolling segments that read rows of DRAM
+        yield Planned(_case(f"dropped:{config}:{seed}", config, parted()["dropped"], 1), random_planner(seed, 0.4, 1.0))
 
 
 def _case(name: str, config: str, graph: Graph, seed: int) -> Case:

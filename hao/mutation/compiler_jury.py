@@ -43,7 +43,7 @@ _ENOUGH = 40
 _SLOW = "codenet"
 _PROGRAMS = 25
 _TESTS = Path("tests") / "compiler"
-_PARTS = ("test_accumulator.py", "test_limits.py", "test_blocks.py", "test_trials.py")
+_PARTS = ("test_accumulator.py", "test_limits.py", "test_blocks.py", "test_placing.py", "test_trials.py")
 """Tests of limits and parts that no network shows; for ``HAZARDS`` the executor's as well."""
 _HAZARD_PARTS = ("test_executor.py", *_PARTS)
 

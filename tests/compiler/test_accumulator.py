@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
-from hao.compiler.content import check_accumulator
+from hao.compiler.content import check_accumulator, dense_content, dw_content
+from hao.compiler.layout import Layout, natural_blocks
 from hao.compiler.ops import DenseOp, DwOp, Scaling, Value
-from hao.engine.isa import DwMode
+from hao.engine.config import CI_CONFIGS
+from hao.engine.isa import LANES, DwMode
 from hao.errors import CompileError
 
 MOST, LEAST = (1 << 26) - 1, -(1 << 26)
@@ -70,3 +73,33 @@ def test_pools_add_every_pixel() -> None:
         check_accumulator(summed(rows, columns, MOST - rows * columns * 255 + 1))
     with pytest.raises(CompileError):
         check_accumulator(summed(rows, columns + 3, 0))
+
+
+@pytest.mark.parametrize("channels", [1, 16, 17, 40])
+def test_one_channel_of_any_block_is_refused(channels: int) -> None:
+    """When the content of the blocks is made, whatever their number; a layer within its bound is not refused."""
+    for dense_layer in (True, False):
+        for wrong in {None, 0, channels - 1}:
+            bias = np.zeros(channels, np.int64)
+            if wrong is not None:
+                bias[wrong] = MOST
+            source = Value("in", channels, 3, 3, False, 0, 255)
+            inputs = tuple((source, channel) for channel in range(channels))
+            output = Value("out", channels, 3, 3, False, 0, 255)
+            layout = Layout([])
+            plane = layout.new_plane(source)
+            for channel, ref in enumerate(inputs[:LANES]):
+                layout.put(ref, plane, channel)
+            op: DenseOp | DwOp
+            if dense_layer:
+                op = DenseOp("op", output, inputs[:1], np.ones((channels, 1, 1, 1), np.int64), 4, Scaling(bias, bias, bias, 0, 255))
+            else:
+                op = DwOp("op", output, inputs, DwMode.MAC, np.ones((channels, 9), np.int64), Scaling(bias, bias, bias, 0, 255), 3, 3)
+            layout.blocks[op] = natural_blocks(channels)
+            refused = pytest.raises(CompileError, match="its accumulator reaches") if wrong is not None else nullcontext()
+            with refused:
+                for number in range(len(layout.blocks[op])):
+                    if isinstance(op, DenseOp):
+                        dense_content(layout, op, number, CI_CONFIGS["8x8x1"])
+                    else:
+                        dw_content(layout, op, number)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,24 +21,35 @@ SCATTER = 4
 """Destination planes that an instruction names (`docs/isa.md`)."""
 
 
+def spread_over(sizes: Sequence[int], shuffle: Callable[[list[int]], None] = lambda _: None) -> tuple[list[Ref], dict[Ref, Plane]]:
+    """Channels of one value, as many in each plane as ``sizes`` say, and the plane of each."""
+    value = Value("out", sum(sizes), 3, 3, False, 0, 255, "out")
+    of = [plane for plane, size in enumerate(sizes) for _ in range(size)]
+    shuffle(of)
+    refs: list[Ref] = [(value, channel) for channel in range(sum(sizes))]
+    planes = [Plane(index, 3, 3) for index in range(len(sizes))]
+    return refs, {ref: planes[of[channel]] for channel, ref in enumerate(refs)}
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(1, LANES), min_size=1, max_size=12), st.randoms())
 def test_blocks_cover_every_channel_once(sizes: list[int], random: object) -> None:
     """Whatever planes the channels of an output lie in: runs of 1 to 16 channels, one plane each, mixed."""
-    total = sum(sizes)
-    value = Value("out", total, 3, 3, False, 0, 255, "out")
-    of = [plane for plane, size in enumerate(sizes) for _ in range(size)]
-    random.shuffle(of)  # type: ignore[attr-defined]
-    refs: list[Ref] = [(value, channel) for channel in range(total)]
-    planes = [Plane(index, 3, 3) for index in range(len(sizes))]
-    plane_of = {ref: planes[of[channel]] for channel, ref in enumerate(refs)}
+    refs, plane_of = spread_over(sizes, random.shuffle)  # type: ignore[attr-defined]
     blocks = _cut_blocks(refs, plane_of)
-    assert sorted(ref[1] for block in blocks for ref in block) == list(range(total))
+    assert sorted(ref[1] for block in blocks for ref in block) == list(range(sum(sizes)))
     for block in blocks:
         assert 0 < len(block) <= LANES
         assert len({plane_of[ref] for ref in block}) <= SCATTER
     # four small planes a block are enough, so no more blocks than that, and full planes stay alone
     assert len(blocks) <= sum(size == LANES for size in sizes) + sum(size < LANES for size in sizes)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 6, 11, 11), (1, 1, 1, 7, 10, 10)], ids=str)
+def test_the_last_plane_of_a_block_tops_it_up(sizes: tuple[int, ...]) -> None:
+    """Two blocks are enough; with small planes alone behind the first one a third would be needed."""
+    refs, plane_of = spread_over(sizes)
+    assert len(_cut_blocks(refs, plane_of)) == 2
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -131,3 +131,14 @@ def test_the_image_has_values_up_to_255(kernel: int) -> None:
     op = lowered(build.graph("image", ["last"], {}), engine())[-1]
     assert isinstance(op, DenseOp)
     assert {(value.lo, value.hi) for value, _ in op.inputs} == {(0, 255)}
+
+
+@pytest.mark.parametrize(("weight_bits", "stored"), [(2, 4), (4, 4), (5, 8), (8, 8)])
+def test_depthwise_kernels_beyond_the_window_keep_their_weights(weight_bits: int, stored: int) -> None:
+    """As dense ones, in as many bits as are declared at least."""
+    build = RandomBuilder(np.random.default_rng(3), (1, 9, 7), (0,))
+    at = build.conv("stem", "image", 20, weight_bits=8)
+    graph = build.graph("beyond", [build.depthwise("deep", at, 5, pad=2, weight_bits=weight_bits)], {})
+    op = lowered(graph, engine())[-1]
+    assert isinstance(op, DenseOp) and op.bits == stored
+    assert run(graph)[0] is Verdict.EQUAL

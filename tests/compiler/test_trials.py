@@ -46,6 +46,14 @@ def test_a_search_for_stripes_ends_with_its_budget(budget: int, monkeypatch: pyt
     assert len(tried) == budget
 
 
+@pytest.mark.parametrize(("steps", "step"), [(1, 0), (5, 4), (9, 0), (14, 6), (30, 15)])
+def test_runs_around_a_step(steps: int, step: int) -> None:
+    """Every run of up to ten steps that the step belongs to, short ones first."""
+    plan = replace(parts()[1], steps=[parts()[1].steps[0]] * steps)
+    runs = [(first, first + length) for length in range(1, 11) for first in range(steps - length + 1)]
+    assert list(segments._windows(plan, step)) == [(first, last) for first, last in runs if first <= step < last]
+
+
 @pytest.mark.parametrize("better", [True, False])
 def test_twelve_orders_are_tried(better: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether each of them is better, and the search begins anew, or none."""
@@ -80,3 +88,52 @@ def test_rolling_segments_have_two_steps_and_two_stripes_at_least() -> None:
     found = list(segments._rolls(replace(low, segments=[Segment(0, 5, 2)])))
     assert sorted(found) == [(0, 5, 2), (0, 5, 4), (0, 5, 8)], "eight rows are all of them: one stripe"
     assert list(segments._rolls(replace(low, segments=[Segment(0, 5, 2, True)]))) == []
+    for start in (1, 2):
+        found = list(segments._rolls(replace(plan, segments=[Segment(0, start), Segment(start, start + 1, 4), Segment(start + 1, 5)])))
+        assert sorted(found) == sorted((start, 5, 48 // rows) for rows in (1, 2, 4, 8)), "one step alone has nothing to pass on"
+
+
+@pytest.mark.parametrize(("taken", "other", "tried"), [
+    ((1, 4), (1, 3), True), ((1, 4), (1, 5), True), ((1, 4), (0, 1), True), ((1, 4), (4, 6), True), ((1, 4), (0, 6), False),
+    ((1, 4), (0, 2), False), ((1, 4), (3, 6), False), ((1, 4), (2, 3), False),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("better", [True, False])
+def test_rolling_segments_that_were_taken_are_left_alone(
+    taken: tuple[int, int], other: tuple[int, int], tried: bool, better: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for ones that begin where they do, which take their place; what brought nothing is in nobody's way."""
+    lowered, plan = parts()
+    trials = []
+
+    def trial(plan: Plan, start: int, stop: int, stripes: int) -> Plan:
+        trials.append((start, stop))
+        return plan
+
+    class Best(segments._Best):
+        def offer(self, plan: Plan, emitted: object) -> bool:
+            return better
+
+    monkeypatch.setattr(segments, "_rolls", lambda _: [(*taken, 2), (*other, 2)])
+    monkeypatch.setattr(segments, "rolled", trial)
+    best = Best(lowered, CONFIG)
+    best.plan = plan
+    segments._roll(best, CONFIG)
+    assert trials == ([taken, other] if tried or not better else [taken])
+
+
+@pytest.mark.parametrize("height", [1, 2, 3, 4])
+def test_no_map_is_cut_into_more_stripes_than_it_has_rows(height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor into more than are needed, when a cut is needed at all."""
+    _, plan = parts(height, 64)
+    tried: list[int] = []
+
+    def attempt(plan: Plan, config: object, stop: int | None = None) -> tuple[Any, Any]:
+        tried.append(max(segment.stripes for segment in plan.segments))
+        return None, None if tried[-1] >= wanted else "no room"
+
+    monkeypatch.setattr(segments, "_attempt", attempt)
+    for wanted in (1, height):
+        found = segments._Search(CONFIG, 80).striped(plan, 2)
+        assert found is not None
+        assert max(segment.stripes for segment in found.segments) == max(wanted, min(2, height))
+    assert max(tried) == height
