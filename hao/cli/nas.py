@@ -56,6 +56,8 @@ class Options:
     until: str = ""
     bfloat16: bool = False
     inherit: bool = False
+    warm: int = 0
+    rate: float = 4e-3
 
 
 def usual(task: str) -> Options:
@@ -63,8 +65,8 @@ def usual(task: str) -> Options:
     if task == "digits":
         return Options(task)
     return Options(
-        task, pictures=(20_000, 3_000, 10_000), supernet_epochs=24, epochs=8, quantized_epochs=4, evaluations=150, finalists=8, folds=0,
-        target=75.0, bfloat16=True, inherit=True,
+        task, pictures=(20_000, 3_000, 10_000), supernet_epochs=28, epochs=12, quantized_epochs=4, evaluations=150, finalists=6, folds=0,
+        target=75.0, batch=64, bfloat16=True, inherit=True, warm=4, rate=2e-3,
     )  # fmt: skip
 
 
@@ -180,7 +182,10 @@ def run_nas(options: Options, console: Console) -> int:
     torch.set_num_threads(options.threads)
     device = check_device(options.device)
     corpus = load(options.task, options.data, options.pictures)
-    lessons = Lessons(options.supernet_epochs, options.epochs, options.quantized_epochs, options.batch, options.bfloat16, options.inherit)
+    lessons = Lessons(
+        options.supernet_epochs, options.epochs, options.quantized_epochs, options.batch, options.bfloat16, options.inherit,
+        options.warm, options.rate,
+    )  # fmt: skip
     setting = Setting(corpus, board, options.board, options.out, lessons, options.seed, solver, device)
     plan = Plan(options.evaluations, options.finalists, options.folds, options.target, options.engines, options.frames, options.until)
     try:

@@ -72,11 +72,15 @@ def nas(
     out: Annotated[Path | None, typer.Option(help="folder of everything; build/nas/TASK-BOARD-SEED when left out")] = None,
     data: Annotated[Path, typer.Option(help="generated pictures (shapes64)")] = Path("build/data"),
     pictures: Annotated[str, typer.Option(help="of shapes64: to train, to validate, to test on", show_default="20000,3000,10000")] = "",
-    supernet_epochs: Annotated[int | None, typer.Option(help="of the supernet; digits, others", min=1, show_default="120, 24")] = None,
-    epochs: Annotated[int | None, typer.Option(help="of a finalist alone", min=1, show_default="60, 8")] = None,
+    supernet_epochs: Annotated[int | None, typer.Option(help="of the supernet; digits, others", min=1, show_default="120, 28")] = None,
+    warm: Annotated[
+        int | None, typer.Option(help="of them, at first, those of the leading member alone; 0: none", min=0, show_default="0, 4")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="of the supernet's training at first", min=1e-6, max=1, show_default="4e-3, 2e-3")] = None,
+    epochs: Annotated[int | None, typer.Option(help="of a finalist alone", min=1, show_default="60, 12")] = None,
     quantized_epochs: Annotated[int | None, typer.Option(help="of its quantization-aware training", min=1, show_default="20, 4")] = None,
     evaluations: Annotated[int | None, typer.Option(help="architectures whose accuracy is asked", min=8, show_default="200, 150")] = None,
-    finalists: Annotated[int | None, typer.Option(help="architectures trained alone", min=1, show_default="10, 8")] = None,
+    finalists: Annotated[int | None, typer.Option(help="architectures trained alone", min=1, show_default="10, 6")] = None,
     folds: Annotated[int | None, typer.Option(help="of the winner's cross-validation; 0: none", min=0, show_default="5, 0")] = None,
     target: Annotated[
         float | None, typer.Option(help="percent of validation; the fastest that reaches it wins", min=0, max=100, show_default="97, 75")
@@ -87,7 +91,7 @@ def nas(
     solver: Annotated[str, typer.Option(help="cbc or highs")] = "cbc",
     threads: Annotated[int, typer.Option(help="processor cores for training", min=1)] = 1,
     device: Annotated[str, typer.Option(help="PyTorch's, to train on: cpu, cuda")] = "cpu",
-    batch: Annotated[int, typer.Option(help="pictures of a training step", min=1)] = 128,
+    batch: Annotated[int | None, typer.Option(help="pictures of a training step", min=1, show_default="128, 64")] = None,
     until: Annotated[str, typer.Option(help="stop behind supernet, architectures or trained, to go on later")] = "",
     bfloat16: Annotated[
         bool | None,
@@ -109,11 +113,11 @@ def nas(
     said: dict[str, Any] = {
         "pictures": counts(pictures) if pictures else None, "supernet_epochs": supernet_epochs, "epochs": epochs,
         "quantized_epochs": quantized_epochs, "evaluations": evaluations, "finalists": finalists, "folds": folds, "target": target,
-        "bfloat16": bfloat16, "inherit": inherit,
+        "batch": batch, "bfloat16": bfloat16, "inherit": inherit, "warm": warm, "rate": rate,
     }  # fmt: skip
     options = replace(
         usual(task), board=board, out=place, data=data, engines=_names(engines), frames=frames, seed=seed, solver=solver, threads=threads,
-        json=json, device=device, batch=batch, until=until, **{name: value for name, value in said.items() if value is not None},
+        json=json, device=device, until=until, **{name: value for name, value in said.items() if value is not None},
     )  # fmt: skip
     raise typer.Exit(run_nas(options, make_console()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,9 +21,10 @@ from hao.files import regular
 from hao.frontend.torch_import import from_torch
 from hao.ir.graph import Graph
 from hao.ir.reference import execute
-from hao.models.searchable import Architecture, Searchable, members
+from hao.models.searchable import Architecture, Searchable
 from hao.models.supernet import Supernet
 from hao.nas.corpus import Corpus, Part
+from hao.nas.curriculum import Curriculum
 from hao.quant.calibrate import calibrate
 from hao.quant.config import QuantConfig
 from hao.quant.export import to_integer
@@ -47,6 +48,9 @@ class Lessons:
 
     Attributes:
         supernet, alone, quantized: epochs of the supernet, of a network alone, and of its quantization-aware training behind them.
+        warm: of the supernet's epochs, those at the beginning in which its widest dense member learns alone; with 0 the sandwich rule
+            holds throughout (see :mod:`hao.nas.curriculum`).
+        rate: of the supernet's training at its beginning.
         batch: pictures of a step.
         bfloat16: convolutions and matrix products of float training in bfloat16; quantization-aware training is in float32 always.
         inherit: finalists begin with the supernet's weights instead of random ones.
@@ -58,6 +62,8 @@ class Lessons:
     batch: int = _BATCH
     bfloat16: bool = False
     inherit: bool = False
+    warm: int = 0
+    rate: float = _RATE
 
 
 def check_device(name: str) -> str:
@@ -115,12 +121,6 @@ def _loss(logits: Tensor, labels: Tensor, where: str) -> Tensor:
 
 def _cosine(rate: float, done: int, total: int) -> float:
     return rate * 0.5 * (1 + float(np.cos(np.pi * done / max(total, 1))))
-
-
-def _sandwich(chance: random.Random, every: Sequence[Architecture], widths: tuple[int, ...]) -> list[Architecture]:
-    """Four members of a step: one of the widest, one of the narrowest, two of any width (the sandwich rule of BigNAS)."""
-    wide, narrow = ([m for m in every if m.width == width] for width in (max(widths), min(widths)))
-    return [chance.choice(wide), chance.choice(narrow), *chance.sample(every, 2)]
 
 
 def _save(path: Path, net: Supernet, optimizer: torch.optim.Optimizer, epoch: int, key: str) -> None:
@@ -195,7 +195,7 @@ def train_supernet(
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
     done = _restore(path, net, optimizer, key) if path.exists() else 0
-    every, widths = members(corpus.family), corpus.family.widths
+    curriculum = Curriculum(corpus.family, epochs, lessons.warm)
     steps = max(1, len(corpus.train) // lessons.batch)
     for epoch in range(done, epochs):
         tell(SUPERNET, epoch, epochs)
@@ -203,9 +203,9 @@ def train_supernet(
         chance = random.Random(f"{seed}-{epoch}")
         for step, (images, labels) in enumerate(_batches(corpus, corpus.train, lessons.batch, generator, device)):
             for group in optimizer.param_groups:
-                group["lr"] = _cosine(_RATE, epoch * steps + step, epochs * steps)
+                group["lr"] = _cosine(lessons.rate, epoch * steps + step, epochs * steps)
             optimizer.zero_grad()
-            for member in _sandwich(chance, every, widths):
+            for member in curriculum.draw(epoch, chance):
                 with torch.autocast(images.device.type, torch.bfloat16, lessons.bfloat16):
                     logits = net(images, member)
                 _loss(logits, labels, f"epoch {epoch} of the supernet").backward()  # type: ignore[no-untyped-call]
