@@ -76,7 +76,9 @@ def nas(
     warm: Annotated[
         int | None, typer.Option(help="of them, at first, those of the leading member alone; 0: none", min=0, show_default="0, 4")
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="of the supernet's training at first", min=1e-6, max=1, show_default="4e-3, 2e-3")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="of the supernet's training at first", min=1e-6, max=1, show_default="4e-3, 2e-3")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="of a finalist alone", min=1, show_default="60, 12")] = None,
     quantized_epochs: Annotated[int | None, typer.Option(help="of its quantization-aware training", min=1, show_default="20, 4")] = None,
     evaluations: Annotated[int | None, typer.Option(help="architectures whose accuracy is asked", min=8, show_default="200, 150")] = None,

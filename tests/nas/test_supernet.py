@@ -103,25 +103,26 @@ def test_only_the_chosen_operators_learn() -> None:
     assert stem[8:].abs().sum() == 0
 
 
-def test_interrupted_training_ends_at_the_same_bits(corpus: Corpus, tmp_path: Path) -> None:
-    through = train_supernet(corpus, Lessons(6), 3, tmp_path / "a", "k", quiet)
+@pytest.mark.parametrize("lessons", [Lessons(6), Lessons(6, batch=64, bfloat16=True, warm=2, rate=2e-3)], ids=["digits", "pictures"])
+def test_interrupted_training_ends_at_the_same_bits(corpus: Corpus, tmp_path: Path, lessons: Lessons) -> None:
+    through = train_supernet(corpus, lessons, 3, tmp_path / "a", "k", quiet)
 
     def stop(what: str, done: int, total: int) -> None:
         if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_supernet(corpus, Lessons(6), 3, tmp_path / "b", "k", stop)
-    resumed = train_supernet(corpus, Lessons(6), 3, tmp_path / "b", "k", quiet)
+        train_supernet(corpus, lessons, 3, tmp_path / "b", "k", stop)
+    resumed = train_supernet(corpus, lessons, 3, tmp_path / "b", "k", quiet)
     for (name, one), (_, two) in zip(through.named_parameters(), resumed.named_parameters(), strict=True):
         assert torch.equal(one, two), name
     member = parse("w24-dense-none-none-b8")
     assert Inherited(resumed, corpus).accuracy(member) == Inherited(through, corpus).accuracy(member) > 0
     with pytest.raises(CheckpointError, match="another search"):
-        train_supernet(corpus, Lessons(6), 3, tmp_path / "b", "other", quiet)
+        train_supernet(corpus, lessons, 3, tmp_path / "b", "other", quiet)
     (tmp_path / "b").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="cannot be used"):
-        train_supernet(corpus, Lessons(6), 3, tmp_path / "b", "k", quiet)
+        train_supernet(corpus, lessons, 3, tmp_path / "b", "k", quiet)
 
 
 def test_parts_join() -> None:
