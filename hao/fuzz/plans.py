@@ -77,6 +77,22 @@ def random_planner(seed: int, spills: float, rolls: float = 0.0) -> Callable[[Lo
     return planner
 
 
+def rolling_planner(lowered: Lowered, config: EngineConfig) -> tuple[Plan, Emitted]:
+    """A planner that puts all steps into one rolling segment of four stripes.
+
+    Raises:
+        CompileError: the steps cannot roll, or do not fit.
+    """
+    plan = make_plan(place(lowered), lowered.outputs)
+    found = rolled(plan, 0, len(plan.steps), 4)
+    if found is None:
+        raise CompileError("the network cannot roll as a whole")
+    emitted = emit(found, config)
+    if spread(emitted.drafts, config) is not None:
+        raise CompileError("the network does not fit as a whole")
+    return found, emitted
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Planned:
     """A case with the planner that compiles it; ``case.config`` is a name of ``CI_CONFIGS`` or ``TIGHT``."""
@@ -187,7 +203,9 @@ def shared() -> dict[str, Graph]:
 
 
 def parted() -> dict[str, Graph]:
-    """Channels that nobody reads, depthwise kernels that are wide or one pixel, layers of which every few channels go to another reader."""
+    """Channels that nobody reads, depthwise kernels that are wide or one pixel, layers of which every few channels go to another
+    reader, single channels, concatenations of one tensor, a plane of two layers one of which runs ahead, sums of
+    tensors of several ranges, a row that takes a fifth of half the window."""
     graphs = {}
     build, at = _stem(10)
     halves = [build.depthwise("unread", build.conv("low", at, 16)), build.depthwise("deep", at), build.conv("plain", at, 16, signed=True)]
@@ -204,6 +222,26 @@ def parted() -> dict[str, Graph]:
             outputs.append(build.conv(f"{name}.{number}.reader", part, 3))
         outputs.append(build.conv(f"{name}.reader", left, 3))
     graphs["cut"] = build.graph("cut", outputs, {})
+    build, at = _stem(12)
+    first, rest = build.split("ends", at, 1)
+    other = build.split("far", rest, 4)[1]
+    total = build.add("sum", first, build.split("one", other, 1)[0])
+    alone = build.concat("alone", [build.upsample("up", build.concat("of.one", [at]))])
+    graphs["single"] = build.graph("single", [total, build.conv("last", alone, 5)], {})
+    build, at = _stem(13)
+    ahead, low = build.split("a", build.conv("first", at, 20), 16)
+    both = build.concat("both", [low, build.conv("second", at, 4, like=low)])
+    graphs["ahead"] = build.graph("ahead", [build.conv("far", ahead, 5, 5, pad=2), build.conv("near", both, 5)], {})
+    build, at = _stem(14)
+    narrow = build.conv("narrow", at, 6, signed=True)
+    node = build.nodes[-1]
+    assert isinstance(node, Conv)
+    build.nodes[-1] = replace(node, requant=replace(node.requant, lo=-20, hi=30))
+    other = build.concat("other", [build.conv("full", at, 6, signed=True), narrow])
+    graphs["clipped"] = build.graph("clipped", [build.add("sum", build.shuffle("mixed", build.conv("one", at, 12), 4), other)], {})
+    build = RandomBuilder(np.random.default_rng(15), (1, 8, 120), (9,))
+    at = build.depthwise("deep", build.conv("stem", "image", 8, weight_bits=8))
+    graphs["broad"] = build.graph("broad", [at], {})
     return graphs
 
 
@@ -215,6 +253,8 @@ def handmade() -> Iterator[Planned]:
             for seed in range(3):
                 planner = random_planner(seed, 0.4 * (seed % 2), 0.5)
                 yield Planned(_case(f"{name}:{config}:{seed}", config, graph, 1), planner)
+    for name, graph in parted().items():
+        yield Planned(_case(f"{name}:8x8x1:rolling", "8x8x1", graph, 1), rolling_planner)
     for config, seed in (("8x8x1", 5), ("8x8x1", 7), ("16x16x2", 4)):  # rolling segments that read rows of DRAM
         yield Planned(_case(f"dropped:{config}:{seed}", config, parted()["dropped"], 1), random_planner(seed, 0.4, 1.0))
 

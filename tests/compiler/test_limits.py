@@ -9,7 +9,7 @@ import pytest
 
 from hao.boards import load_board
 from hao.compiler.lower import lower
-from hao.compiler.ops import DenseOp, DwOp, Op
+from hao.compiler.ops import DenseOp, DwOp, ImageOp, Op
 from hao.compiler.rewrite import rewrite
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.engine.isa import DwMode
@@ -31,11 +31,11 @@ def pooled(height: int, width: int) -> Graph:
     return build.graph("pooled", [at], {})
 
 
-def run(graph: Graph) -> tuple[Verdict, str]:
+def run(graph: Graph, config: EngineConfig = CI_CONFIGS[CONFIG]) -> tuple[Verdict, str]:
     rng = np.random.default_rng(5)
     picture = random_image(graph.nodes[0].shape, rng)  # type: ignore[attr-defined]
     timing = DramTiming.of_board(load_board("ultra96v2"))
-    outcome = Fleet(("executor",), CI_CONFIGS).run(Case("limit", CONFIG, graph, picture, timing, 90, "limits", "random"))
+    outcome = Fleet(("executor",), {CONFIG: config}).run(Case("limit", CONFIG, graph, picture, timing, 90, "limits", "random"))
     assert outcome.verdict is not Verdict.FAILED, outcome.message
     return outcome.verdict, outcome.message
 
@@ -142,3 +142,27 @@ def test_depthwise_kernels_beyond_the_window_keep_their_weights(weight_bits: int
     op = lowered(graph, engine())[-1]
     assert isinstance(op, DenseOp) and op.bits == stored
     assert run(graph)[0] is Verdict.EQUAL
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pad", "stride", "gathered"), [(1, 0, 1, True), (3, 0, 4, True), (3, 1, 1, True), (3, 2, 1, False), (5, 1, 1, False)]
+)
+def test_what_the_gather_unit_takes(kernel: int, pad: int, stride: int, gathered: bool) -> None:
+    """Kernels of 1 and 3 with padding 0 or 1 (`docs/isa.md`); for others the image's bytes are brought in as they are."""
+    build = RandomBuilder(np.random.default_rng(3), (3, 9, 7), (0, 0, 0))
+    graph = build.graph("image", [build.conv("last", "image", 4, kernel, pad=pad, stride=stride, weight_bits=8)], {})
+    load, dense = lowered(graph, engine())
+    assert isinstance(load, ImageOp) and isinstance(dense, DenseOp)
+    wanted = (kernel, pad, stride, 1, 0, 1) if gathered else (1, 0, 1, kernel, pad, stride)
+    assert (load.kernel, load.pad, load.stride, dense.kernel, dense.pad, dense.stride) == wanted
+    assert run(graph)[0] is Verdict.EQUAL
+
+
+@pytest.mark.parametrize(("width", "verdict"), [(231, Verdict.EQUAL), (232, Verdict.REFUSED)])
+def test_a_window_that_just_holds_what_a_row_needs(width: int, verdict: Verdict) -> None:
+    """Three rows of 21 addresses each; of 22 there are only two."""
+    build = RandomBuilder(np.random.default_rng(4), (1, 6, width), (0,))
+    graph = build.graph("rows", [build.depthwise("deep", build.conv("stem", "image", 3, weight_bits=8))], {})
+    found, words = run(graph, engine(win_depth=64))
+    assert found is verdict
+    assert verdict is Verdict.EQUAL or words.startswith("deep: 3 rows of 232 pixels take 66 window addresses")

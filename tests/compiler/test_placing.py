@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from hao.boards import load_board
-from hao.compiler.allocate import spread
+from hao.compiler.allocate import _Arena, spread
+from hao.compiler.drafts import Buffer, Space
 from hao.compiler.emit import Emitted, emit
 from hao.compiler.layout import place
 from hao.compiler.lower import lower
-from hao.compiler.ops import Lowered
+from hao.compiler.ops import DwOp, Lowered, Value, identity_scaling
 from hao.compiler.plan import Plan, Segment, make_plan
 from hao.compiler.rewrite import rewrite
 from hao.compiler.rolling import rings, rolled, stripes_of
 from hao.compiler.segments import _spilling
 from hao.engine.config import CI_CONFIGS, EngineConfig
+from hao.engine.isa import DwMode
 from hao.errors import CompileError
 from hao.fuzz.case import Case
 from hao.fuzz.engines import Fleet
@@ -107,3 +109,27 @@ def test_a_stripe_reads_no_more_rows_than_a_ring_counts(height: int, possible: b
     case = Case("tall", "16x16x2", graph, picture, timing, 90, "limits", "random")
     outcome = Fleet(("executor",), CI_CONFIGS).run(case, None, planner)
     assert outcome.verdict is (Verdict.EQUAL if possible else Verdict.REFUSED), outcome.message
+
+
+@pytest.mark.parametrize("words", [(3, 2), (1, 4), (5, 5)], ids=str)
+def test_a_refusal_counts_the_free_words(words: tuple[int, int]) -> None:
+    """All of them, in however many pieces: here before, between and behind two buffers, none of which is large enough."""
+    arena = _Arena(40, {})
+    for address, size in ((words[0], 10), (words[0] + 10 + words[1], 10)):
+        arena._live.append(Buffer(Space.WINDOW, size, "there", 0, first=0, last=9, address=address))
+    assert arena.place(Buffer(Space.WINDOW, 21, "new", 0, first=1, last=2), 1) == 20
+
+
+def _depthwise(displacement: tuple[int, int] | None) -> DwOp:
+    source = Value("in", 1, 40, 5, False, 0, 255)
+    shift = None if displacement is None else Value("shift", 1, 40, 5, True, *displacement, displacement=True)
+    taps, scaling = np.ones((1, 9), np.int64), identity_scaling(1, 0, 255)
+    output = Value("out", 1, 40, 5, False, 0, 255)
+    return DwOp("op", output, ((source, 0),), DwMode.MAC, taps, scaling, 40, 5, displacement=shift)
+
+
+@pytest.mark.parametrize(("displacement", "reach"), [(None, 1), ((0, 0), 1), ((-3, 1), 3), ((-1, 4), 4), ((2, 5), 5)], ids=str)
+def test_taps_lie_within_their_reach(displacement: tuple[int, int] | None, reach: int) -> None:
+    op = _depthwise(displacement)
+    assert op.reach == reach
+    assert op.slice_rows((20, 21)) == (20 - reach, 21 + reach)

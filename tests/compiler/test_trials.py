@@ -93,6 +93,34 @@ def test_rolling_segments_have_two_steps_and_two_stripes_at_least() -> None:
         assert sorted(found) == sorted((start, 5, 48 // rows) for rows in (1, 2, 4, 8)), "one step alone has nothing to pass on"
 
 
+def test_rolling_segments_count_rows_of_their_last_result_and_pixels_of_their_largest_map() -> None:
+    """Here the last layer halves the map: 24 rows of 32 pixels would not be worth it, those before them are."""
+    build = RandomBuilder(np.random.default_rng(1), (3, 48, 64), (9, 8, 7))
+    at = build.depthwise("deep", build.conv("stem", "image", 16, 3, stride=1, pad=1))
+    lowered = lower(rewrite(build.graph("half", [build.conv("last", build.conv("third", at, 16), 16, 2, stride=2)], {})), CONFIG)
+    plan = make_plan(place(lowered), lowered.outputs)
+    steps = len(plan.steps)
+    found = list(segments._rolls(replace(plan, segments=[Segment(0, steps, 2)])))
+    assert sorted(found) == [(0, steps, 24 // rows) for rows in (8, 4, 2, 1)]
+    found = list(segments._rolls(replace(plan, segments=[Segment(0, steps - 1, 2), Segment(steps - 1, steps, 2)])))
+    assert {start for start, _, _ in found} == {0}
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_finer_stripes_have_two_rows_of_the_largest_map_at_least(factor: int) -> None:
+    """Only striped segments are cut further, and none into fewer stripes than it had."""
+    build = RandomBuilder(np.random.default_rng(1), (3, 48, 64), (9, 8, 7))
+    at = build.conv("stem", "image", 16, 3, stride=1, pad=1)
+    at = build.conv("half", at, 16, 2, stride=2)
+    lowered = lower(rewrite(build.graph("finer", [build.conv("last", build.conv("third", at, 16, 4, stride=4), 16)], {})), CONFIG)
+    plan = make_plan(place(lowered), lowered.outputs)
+    assert [step.op.output.height for step in plan.steps] == [48, 48, 24, 6, 6]
+    for start, height, cut in ((1, 48, 2), (1, 48, 10), (1, 48, 16), (2, 24, 5), (3, 6, 2), (3, 6, 6)):
+        kept = [Segment(n, n + 1) for n in range(start)]
+        finer = segments._finer(replace(plan, segments=[*kept, Segment(start, 5, cut)]), factor).segments
+        assert finer == [*kept, Segment(start, 5, max(cut, min(cut * factor, height // 2)))]
+
+
 @pytest.mark.parametrize(("taken", "other", "tried"), [
     ((1, 4), (1, 3), True), ((1, 4), (1, 5), True), ((1, 4), (0, 1), True), ((1, 4), (4, 6), True), ((1, 4), (0, 6), False),
     ((1, 4), (0, 2), False), ((1, 4), (3, 6), False), ((1, 4), (2, 3), False),
@@ -119,6 +147,25 @@ def test_rolling_segments_that_were_taken_are_left_alone(
     best.plan = plan
     segments._roll(best, CONFIG)
     assert trials == ([taken, other] if tried or not better else [taken])
+
+
+@pytest.mark.parametrize("possible", [True, False])
+def test_forty_rolling_segments_are_tried(possible: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of which is better here; what cannot roll is no trial."""
+    lowered, plan = parts()
+    trials = []
+
+    class Best(segments._Best):
+        def offer(self, plan: Plan, emitted: object) -> bool:
+            trials.append(plan)
+            return False
+
+    monkeypatch.setattr(segments, "_rolls", lambda _: [(0, 2, 2)] * 100)
+    monkeypatch.setattr(segments, "rolled", lambda plan, *_: trials.append(None) if not possible else plan)
+    best = Best(lowered, CONFIG)
+    best.plan = plan
+    segments._roll(best, CONFIG)
+    assert len(trials) == (segments._ROLLS if possible else 100) and segments._ROLLS == 40
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 4])
