@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hao.boards import Board, load_board
+from hao.cli.networks import load_network
 from hao.compiler.compile import compile_in_full
 from hao.compiler.drafts import Space as Memory
 from hao.compiler.emit import emit
@@ -90,6 +91,24 @@ def test_compilers_plan_is_in_the_space_and_no_better(found: Found, board: Board
     assert found.outcome.gap == 0
     theirs = [next(c for c in kept if c.start == s.start and possible(space.problem, c, answer)) for s in builder.own.segments]
     assert answer.cycles <= found.own_value <= frame_cycles(space.problem, candidate, theirs, answer.widths) + 1e-6
+
+
+@pytest.mark.parametrize("name", ["codenet-1x-b", "mobilenetv2-1.0"])
+def test_hand_made_design_of_a_real_network_is_in_the_space(name: str, board: Board) -> None:
+    """The hand-made engine is one of the grid's, every segment of the compiler's own plan is offered on it, and none better is missed."""
+    graph = load_network(name, "random").graph
+    builder = Builder(graph, board, Request(grid=GRID))
+    assert ULTRA96 in set(Grid().configurations())
+    assert builder.own is not None
+    problem = (space := builder.build()).problem
+    candidate = problem.candidates[next(n for n, engine in enumerate(space.engines) if engine == (ULTRA96, "tuned"))]
+    offered = {(c.start, c.stop, c.stripes, c.rolling) for c in problem.allowed(candidate)}
+    assert {(s.start, s.stop, s.stripes, s.rolling) for s in builder.own.segments} <= offered
+    theirs, best = search(own_problem(problem, builder)), search(problem)
+    assert best.answer is not None
+    assert theirs.answer is not None
+    assert (best.gap, theirs.gap) == (0, 0)
+    assert best.answer.cycles <= theirs.answer.cycles
 
 
 def test_optimum_rolls_and_its_image_is_no_slower_than_the_compilers(found: Found, board: Board) -> None:
