@@ -74,6 +74,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("hao/compiler/allocate.py", "if edge < last)", "the last place is among the candidates already"),
     ("hao/compiler/lower.py", "if kernel > 4 or stride > 2:", "four lines do not fit behind any first one"),
     ("hao/compiler/segments.py", "self.cycles = 1", "not looked at before the first plan sets it"),
+    ("hao/compiler/emit_ops.py", "return last + first, outputs", "only sums of whole maps come here, and they begin at row 0"),
     ("hao/compiler/lower.py", 'copy = Value(f"{name}.map", 2,', "of a displacement map the first channel is all that is placed"),
     ("hao/compiler/lower.py", "weight = np.ones((2, 1, 1, 1)", "the block of a displacement map takes the weights of its first channel"),
     ("hao/compiler/lower.py", "identity_scaling(2, low, high)", "the block of a displacement map takes the scaling of its first channel"),
