@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hao.codegen.rtl import render_package, rtl_sources
-from hao.engine.config import CI_CONFIGS
 from hao.errors import SynthesisError
+from hao.formal.modules import CONFIGS, below, comparable, parameters_of, users_of, valid_of
 from hao.formal.prove import DUMMY, run_yosys
+from hao.formal.step import same_steps
 from hao.resources import cache_folder
-from hao.synth.sources import PRIMITIVE, Sources
+from hao.synth.sources import Sources
 
-CONFIGS = ("8x8x1", "16x16x2")
 _CHANGED, _TOP = "_changed", "equal"
 _START_SECONDS = 120
 _HEAVY = frozenset({"hao_dense", "hao_dense_out", "hao_dw", "hao_dw_core", "hao_engine", "hao_frontend", "hao_mac_array", "hao_units"})
@@ -68,35 +68,6 @@ map
 Ports = Mapping[str, tuple[str, int]]
 
 
-_PAYLOAD: Mapping[str, tuple[str, frozenset[str]]] = {
-    "hao_window_writer": ("valid_o", frozenset({"bank_o", "addr_o"})),
-    "hao_mul_add": ("valid_o", frozenset({"product_o"})),
-    "hao_requant": ("valid_o", frozenset({"data_o", "tag_o"})),
-    "hao_dw_core": ("valid_o", frozenset({"half_o", "two_o", "result_o", "two_result_o", "last_o", "acc_o"})),
-    "hao_dw_walk": (
-        "fire_o",
-        frozenset({
-            "first_o", "last_o", "result_o", "deform_o", "disp_addr_o", "y_o", "x_o", "phase_o", "column_o", "row_bank_o", "slot_o",
-            "row_addr_o",
-        }),
-    ),
-}  # fmt: skip
-"""Handshakes whose names do not begin alike, as the modules' headers describe them."""
-
-
-def valid_of(module: str, output: str, outputs: Sequence[str]) -> str | None:
-    """The output of ``module`` that says when ``output`` means something: ``x_valid_o`` of ``x_o``, ``x_data_o`` and ``x_in_addr_o``."""
-    valid, names = _PAYLOAD.get(module, ("", frozenset()))
-    if output in names:
-        return valid
-    parts = output.removesuffix("_o").split("_")
-    for length in range(len(parts), 0, -1):
-        valid = "_".join([*parts[:length], "valid_o"])
-        if valid in outputs and parts[-1] not in ("valid", "ready"):
-            return valid
-    return None
-
-
 def wrapper(module: str, ports: Ports) -> str:
     """Verilog that holds ``module`` against the changed one.
 
@@ -124,29 +95,6 @@ def wrapper(module: str, ports: Ports) -> str:
     return "\n".join([*lines, "  end", "endmodule", ""])
 
 
-def _below(sources: Sources, module: str) -> list[str]:
-    """Modules that ``module`` instantiates, all the way down, without itself."""
-    used: set[str] = set()
-    waiting = [module]
-    while waiting:
-        for inner in sources.instantiated(waiting.pop()) - used - {PRIMITIVE}:
-            used.add(inner)
-            waiting.append(inner)
-    return sorted(used)
-
-
-def _parameters(text: str, config: str) -> str:
-    """Those of ``config`` that the module has, as options."""
-    names = set(re.findall(r"parameter\s+int\s+unsigned\s+(\w+)", text))
-    return " ".join(f"-G {name}={value}" for name, value in CI_CONFIGS[config].parameters().items() if name in names)
-
-
-def users_of(module: str) -> tuple[str, ...]:
-    """Modules of the RTL that instantiate ``module``."""
-    sources = Sources.load()
-    return tuple(sorted(name for name in sources.modules if module in sources.instantiated(name)))
-
-
 def _renamed(text: str, modules: Sequence[str]) -> str:
     return re.sub(rf"\b({'|'.join(modules)})\b", rf"\1{_CHANGED}", text)
 
@@ -166,8 +114,8 @@ def proven_equal(module: str, changed: str, config: str, seconds: int = 60, insi
     """
     sources, top = Sources.load(), inside or module
     raw = {path.stem: path.read_text(encoding="utf-8") for path in rtl_sources()}
-    used = [top, *_below(sources, top)]
-    options = _parameters(raw[top], config)
+    used = [top, *below(sources, top)]
+    options = parameters_of(raw[top], config)
     with tempfile.TemporaryDirectory(prefix="equal-", dir=cache_folder()) as name:
         folder = Path(name)
         (folder / "package.sv").write_text(render_package(), encoding="utf-8")
@@ -197,6 +145,9 @@ def proven_equal(module: str, changed: str, config: str, seconds: int = 60, insi
 def proven_equal_everywhere(module: str, changed: str, seconds: int = 60, levels: int = 2) -> str:
     """Where a change of ``module`` is proven to make no difference: in itself or, failing that, in every module that uses it.
 
+    Each module is compared step by step first (:mod:`hao.formal.step`), then, where it is small enough, side by side. One that
+    has parameters that the engine's configuration does not decide is only compared inside those that set them.
+
     Args:
         module, changed, seconds: as of ``proven_equal``, with the parameters of each of ``CONFIGS``.
         levels: of users to go up.
@@ -206,19 +157,23 @@ def proven_equal_everywhere(module: str, changed: str, seconds: int = 60, levels
     """
 
     def shown(inside: str, left: int) -> list[str] | None:
-        if inside not in _HEAVY and all(_proven(module, changed, config, seconds, inside) for config in CONFIGS):
+        alone = comparable(inside)
+        if alone and all(_proven(module, changed, config, seconds, inside) for config in CONFIGS):
             return [inside]
         users = users_of(inside)
-        if not left or not users:
+        if not users or not (left or not alone):
             return None
-        found = [shown(user, left - 1) for user in users]
+        found = [shown(user, left - alone) for user in users]
         return None if None in found else sorted({name for names in found if names for name in names})
 
     return ", ".join(shown(module, levels) or ())
 
 
 def _proven(module: str, changed: str, config: str, seconds: int, inside: str) -> bool:
-    try:
-        return proven_equal(module, changed, config, seconds, inside)
-    except SynthesisError:  # DSP primitives have no model here
-        return False
+    for way in (same_steps, proven_equal):
+        try:
+            if (way is same_steps or inside not in _HEAVY) and way(module, changed, config, seconds, inside):
+                return True
+        except SynthesisError:  # DSP primitives have no model here, or the module is too large for Yosys
+            continue
+    return False

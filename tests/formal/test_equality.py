@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hao.formal.equality import proven_equal, proven_equal_everywhere, users_of, valid_of
+from hao.formal.equality import proven_equal, proven_equal_everywhere
+from hao.formal.modules import comparable, users_of, valid_of
 from hao.resources import shared
 
 
@@ -33,6 +34,11 @@ def test_payloads_belong_to_their_handshake() -> None:
     assert found["rd_req_addr_o"] == "rd_req_valid_o" and found["word_o"] == "word_valid_o"
     assert [found[name] for name in ("rd_req_valid_o", "rd_req_ready_o", "word_valid_o", "done_o", "wr_mask_o")] == [None] * 5
     assert valid_of("hao_mul_add", "product_o", ("valid_o", "product_o")) == "valid_o"
+
+
+def test_a_module_is_compared_with_parameters_that_an_engine_has() -> None:
+    """hao_dw_walk gets Pace and Pairs from hao_dw: with its defaults it would be compared as no engine has it."""
+    assert comparable("hao_burst") and comparable("hao_dw") and not comparable("hao_dw_walk") and not comparable("hao_fifo")
 
 
 def test_users_are_found() -> None:
