@@ -26,11 +26,17 @@ _PAYLOAD: Mapping[str, tuple[str, frozenset[str]]] = {
 """Handshakes whose names do not begin alike, as the modules' headers describe them."""
 
 
+_AXI = re.compile(r"([ms]_axil?_(?:aw|ar|w|r|b))(?!valid$|ready$)\w+$")
+"""What a channel of AXI carries beside its ``valid``."""
+
+
 def valid_of(module: str, output: str, outputs: Sequence[str]) -> str | None:
     """The output of ``module`` that says when ``output`` means something: ``x_valid_o`` of ``x_o``, ``x_data_o`` and ``x_in_addr_o``."""
     valid, names = _PAYLOAD.get(module, ("", frozenset()))
     if output in names:
         return valid
+    if channel := _AXI.match(output):
+        return f"{channel.group(1)}valid" if f"{channel.group(1)}valid" in outputs else None
     parts = output.removesuffix("_o").split("_")
     for length in range(len(parts), 0, -1):
         valid = "_".join([*parts[:length], "valid_o"])

@@ -33,6 +33,8 @@ def test_payloads_belong_to_their_handshake() -> None:
     found = {output: valid_of("hao_any", output, outputs) for output in outputs}
     assert found["rd_req_addr_o"] == "rd_req_valid_o" and found["word_o"] == "word_valid_o"
     assert [found[name] for name in ("rd_req_valid_o", "rd_req_ready_o", "word_valid_o", "done_o", "wr_mask_o")] == [None] * 5
+    axi = ("m_axi_awvalid", "m_axi_awaddr", "m_axi_wvalid", "m_axi_wlast", "m_axi_bready", "s_axil_rvalid", "s_axil_rdata")
+    assert [valid_of("hao_any", name, axi) for name in axi] == [None, axi[0], None, axi[2], None, None, axi[5]]
     assert valid_of("hao_mul_add", "product_o", ("valid_o", "product_o")) == "valid_o"
 
 
