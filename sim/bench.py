@@ -136,11 +136,21 @@ def simulate(
         with _locked(folder):
             package, *needed = _copied([package, *needed], folder / "sources")
             code = [path for path in needed if path.suffix != ".sv"]
+            forget_lost_tools(folder)
             _build(runner, top, [visible, package, *(path for path in needed if path.suffix == ".sv")], code, values, folder)
         work = Path(tempfile.mkdtemp(prefix="run-", dir=folder))  # stays after a failure, so that its log can be read
         for name, text in (files or {}).items():
             write_text(work / name, text)
         return _test(runner, top, test_module, work, seed, settings or {})
+
+
+def forget_lost_tools(folder: Path) -> None:
+    """Drop what an installation that is gone has built in ``folder``: its dependencies name files that nobody can find any more."""
+    objects = [path for pattern in ("*.d", "*.o") for path in folder.glob(pattern)]
+    text = " ".join(path.read_text(encoding="utf-8") for path in objects if path.suffix == ".d")
+    if not all(Path(each).is_dir() for each in set(re.findall(r"(?<!\S)(/\S+/site-packages)/", text))):
+        for path in objects:
+            path.unlink()
 
 
 def _build(runner: Any, top: str, sources: Sequence[Path], code: Sequence[Path], values: Mapping[str, object], folder: Path) -> None:
