@@ -19,6 +19,7 @@ from hao.nas.finalists import Setting, trained
 from hao.nas.learn import Inherited, Lessons, new_supernet, train_alone, train_supernet
 from hao.nas.ledger import Ledger
 from hao.nas.loop import floor_of
+from hao.quant.model import QuantModel
 
 MEMBER = parse("w16-none-sep-none-b4")
 
@@ -97,13 +98,21 @@ def test_bfloat16_is_of_float_training_alone(corpus: Corpus, tmp_path: Path, mon
         seen.append(("supernet" in where, logits.dtype))
         return loss(logits, labels, where)
 
+    forward, cast = QuantModel.forward, set[bool]()
+
+    def quantized(self: QuantModel, x: Tensor) -> Tensor:
+        cast.add(torch.is_autocast_enabled("cpu"))
+        return forward(self, x)
+
     monkeypatch.setattr(learn, "_loss", watched)
+    monkeypatch.setattr(QuantModel, "forward", quantized)
     for bfloat16, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         lessons = Lessons(1, 1, 1, 8, bfloat16)
         train_supernet(corpus, lessons, 1, tmp_path / f"{bfloat16}.safetensors", "key", quiet)
         assert [kind for supernet, kind in seen if supernet] == [dtype] * 8
         train_alone(MEMBER, corpus, corpus.train, lessons, 1)
         assert [kind for supernet, kind in seen if not supernet] == [dtype] * 2 + [torch.float32] * 2, "two steps each"
+        assert cast == {False}, "what is rounded to eight bits of significand trains other grids than the integers'"
         seen.clear()
 
 
