@@ -10,6 +10,7 @@ import pytest
 
 from hao.errors import SynthesisError
 from hao.formal.graph import Graph, Netlist
+from hao.formal.modules import comparable
 from hao.formal.step import same_steps
 from hao.mutation.mutant import Verdict
 from hao.mutation.survey import Table, sound_text
@@ -96,17 +97,8 @@ def test_no_fault_that_was_seen_is_proven_to_be_none() -> None:
     """Of small modules: what a program showed to be wrong is a difference."""
     table = Table.model_validate_json(TABLE.read_text(encoding="utf-8"))
     rows = [row for survey in table.surveys if survey.target == "rtl" for row in survey.rows if row.verdict is Verdict.KILLED]
-    small = (
-        "hao_burst",
-        "hao_dw_walk",
-        "hao_store",
-        "hao_window_writer",
-        "hao_fifo",
-        "hao_issue",
-        "hao_dw_params",
-        "hao_write_dma",
-        "hao_fill",
-    )
+    small = ("hao_burst", "hao_store", "hao_window_writer", "hao_issue", "hao_write_dma", "hao_control", "hao_fetch")
+    assert all(map(comparable, small))  # others would be compared with parameters that no engine has
     tried = [row for row in rows if Path(row.file).stem in small]
     assert len(tried) > 20
     for row in tried:
