@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from hao.formal.equality import proven_equal_everywhere
 from hao.mutation.mutant import Mutant
 
-# file, the changed line as it becomes (stripped), and why
+# file, a part of the changed line as it becomes, perhaps with the line above it (both stripped), which only one fault leaves; and why
 _REASONS: tuple[tuple[str, str, str], ...] = (
-    ("hao/ir/reference.py", "reshape(-2)", "numpy takes every negative size for the one that is left over"),
-    ("hao/ir/reference.py", ", -2)", "numpy takes every negative size for the one that is left over"),
+    ("hao/ir/reference.py", "reshape(out, -2).sum", "numpy takes every negative size for the one that is left over"),
+    ("hao/ir/reference.py", "reshape(len(x), -2)", "numpy takes every negative size for the one that is left over"),
+    ("hao/ir/reference.py", "x.reshape(channels, -2)", "numpy takes every negative size for the one that is left over"),
     ("hao/ir/reference.py", "max(initial=1)", "only decides between two exact types, and an image of zeros has sums of zero in both"),
     ("hao/ir/reference.py", "np.zeros((channels, 2)", "a second column of zeros is never addressed"),
     ("accel/rtl/hao_burst.sv", "beats_q  <= '1;", "loaded with every request before active_q lets it be read"),
@@ -18,7 +20,11 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("hao/compiler/emit.py", "self.step = 1", "every step sets it before its first draft"),
     ("hao/compiler/emit_ops.py", "outputs = self._rows[1] + self._rows[0]", "a chunk of more rows than there are is all of them"),
     ("hao/compiler/lower.py", "stride = 2 if whole", "maps of at most 15 rows always fit the window; of larger ones the kernel is refused"),
-    ("hao/compiler/lower_image.py", "False, 1, 255", "the accumulator's bound widens the range of every input to hold 0"),
+    (
+        "hao/compiler/lower_image.py",
+        "False, 1, 255), row_bytes",
+        "no operation reads the image itself: all are given the value gathered of it",
+    ),
     (
         "hao/compiler/lower_image.py",
         "False, 0, 256), row_bytes",
@@ -46,12 +52,9 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("hao/compiler/lower.py", "reshape(node.groups, -2)", "numpy takes every negative size for the one that is left over"),
     ("hao/compiler/lower.py", ".T.reshape(-2)", "numpy takes every negative size for the one that is left over"),
     ("hao/compiler/lower.py", "kernel = int(node.weight.shape[3])", "kernels are square: the graph's check sees to it"),
-    ("hao/compiler/lower.py", "low, high = int(weight.min(initial=1))", "compared with -128 and -8 alone, for which 0 and 1 are alike"),
-    ("hao/compiler/lower.py", "int(weight.max(initial=1))", "compared with 127 and 7 alone, for which 0 and 1 are alike"),
     ("hao/compiler/lower.py", "scaling, stride, 0, 3)", "weights of two and of three bits are stored in four"),
     ("hao/compiler/lower.py", "first - kernel <= 3:", "with the first lines that are tried the sum is 3 at most"),
     ("hao/compiler/lower_image.py", "node.stride <= 5 and", "strides above 4 are refused before"),
-    ("hao/compiler/rewrite.py", "node.weight.shape[3] == 1", "kernels are square: the graph's check sees to it"),
     ("hao/compiler/emit_ops.py", "(rows[1] + 2) // 2) if op.up", "only says that some row is read, which is so either way"),
     ("hao/compiler/emit_ops.py", "(rows[1] + 1) * 2) if op.up", "only says that some row is read, which is so either way"),
     ("hao/compiler/plan.py", "(plane.height, 1)), need)", "as empty as before: no map has no rows"),
@@ -74,7 +77,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("hao/compiler/allocate.py", "if edge < last)", "the last place is among the candidates already"),
     ("hao/compiler/lower.py", "if kernel > 4 or stride > 2:", "four lines do not fit behind any first one"),
     ("hao/compiler/segments.py", "self.cycles = 1", "not looked at before the first plan sets it"),
-    ("hao/compiler/emit_ops.py", "return last + first, outputs", "only sums of whole maps come here, and they begin at row 0"),
+    ("hao/compiler/emit_ops.py", ")\nreturn last + first, outputs", "only sums of whole maps come here, and they begin at row 0"),
     ("hao/compiler/lower.py", 'copy = Value(f"{name}.map", 2,', "of a displacement map the first channel is all that is placed"),
     ("hao/compiler/lower.py", "weight = np.ones((2, 1, 1, 1)", "the block of a displacement map takes the weights of its first channel"),
     ("hao/compiler/lower.py", "identity_scaling(2, low, high)", "the block of a displacement map takes the scaling of its first channel"),
@@ -84,13 +87,22 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("hao/compiler/ops.py", "for k in range(4) if self.tap_mask", "the mask has nine bits: its fourth line is empty"),
     ("hao/compiler/ops.py", "self.tap_mask >> 4 * k & 7", "the masks that a lowering makes have the same lines either way"),
     ("hao/compiler/rolling.py", "max(done.get(value, 1), last)", "a step that computed rows has computed one at least"),
-    ("hao/compiler/plan.py", "Segment(number, number - 1)", "every planner puts segments of its own in their place"),
     (
         "hao/compiler/segments.py",
         "lowered.image[2] * lowered.image[3]",
         "size of INPUT in an estimate: nothing writes there, so nothing waits",
     ),
 )
+
+
+def reasons() -> tuple[tuple[str, str, str], ...]:
+    """File, part of the changed text and reason of every fault that is written down as none."""
+    return _REASONS
+
+
+def _seen(mutant: Mutant, text: str) -> str:
+    above = text.splitlines()[mutant.line - 2].strip() if mutant.line > 1 else ""
+    return f"{above}\n{changed_line(mutant, text)}"
 
 
 def changed_line(mutant: Mutant, text: str) -> str:
@@ -100,8 +112,13 @@ def changed_line(mutant: Mutant, text: str) -> str:
 
 def reason_of(mutant: Mutant, text: str) -> str:
     """Why the fault changes nothing; empty where it is a fault."""
-    line = changed_line(mutant, text)
-    return next((why for file, part, why in _REASONS if file == mutant.file and part in line), "")
+    seen = _seen(mutant, text)
+    return next((why for file, part, why in _REASONS if file == mutant.file and part in seen), "")
+
+
+def excused(part: str, mutants: Iterable[Mutant], text: str) -> list[Mutant]:
+    """Those of ``mutants`` of one file that ``part`` of a reason speaks of."""
+    return [mutant for mutant in mutants if part in _seen(mutant, text)]
 
 
 def proven_reason(mutant: Mutant, text: str) -> str:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from hao.boards import load_board
+from hao.compiler.compile import compile_graph
 from hao.compiler.lower import lower
 from hao.compiler.ops import DenseOp, DwOp, ImageOp, Op
 from hao.compiler.rewrite import rewrite
 from hao.engine.config import CI_CONFIGS, EngineConfig
 from hao.engine.isa import DwMode
-from hao.errors import CompileError
+from hao.errors import CompileError, GraphError
 from hao.fuzz.case import Case
 from hao.fuzz.engines import Fleet
 from hao.fuzz.outcome import Verdict
@@ -166,3 +167,24 @@ def test_a_window_that_just_holds_what_a_row_needs(width: int, verdict: Verdict)
     found, words = run(graph, engine(win_depth=64))
     assert found is verdict
     assert verdict is Verdict.EQUAL or words.startswith("deep: 3 rows of 232 pixels take 66 window addresses")
+
+
+@pytest.mark.parametrize(("weight", "reached"), [(100, "0..200"), (-100, "-200..0"), (70, "0..140")])
+def test_a_channel_that_is_read_twice_says_what_its_weights_reach(weight: int, reached: str) -> None:
+    build = RandomBuilder(np.random.default_rng(1), (2, 6, 6), (0, 0))
+    at = build.conv("stem", "image", 8, weight_bits=8)
+    last = build.conv("last", build.concat("twice", [at, at]), 4, 1, weight_bits=8)
+    graph = build.graph("twice", [last], {})
+    nodes = [replace(n, weight=np.full_like(n.weight, weight)) if n.name == last and isinstance(n, Conv) else n for n in graph.nodes]
+    with pytest.raises(CompileError, match=f" {reached}\n"):
+        lowered(replace(graph, nodes=tuple(nodes)), CI_CONFIGS[CONFIG])
+
+
+def test_weights_without_columns_are_refused_as_the_graph_they_are_in() -> None:
+    """Whatever the compiler looks at first: behind an up-sampling it asks for the side of the kernel before it checks the graph."""
+    build = RandomBuilder(np.random.default_rng(1), (2, 6, 6), (0, 0))
+    last = build.conv("last", build.upsample("up", build.conv("stem", "image", 8, weight_bits=8)), 4, 1, weight_bits=8)
+    graph = build.graph("flat", [last], {})
+    nodes = [replace(n, weight=n.weight[..., 0]) if n.name == last and isinstance(n, Conv) else n for n in graph.nodes]
+    with pytest.raises(GraphError, match="last"):
+        compile_graph(replace(graph, nodes=tuple(nodes)), CI_CONFIGS[CONFIG])

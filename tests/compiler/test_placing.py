@@ -111,6 +111,26 @@ def test_a_stripe_reads_no_more_rows_than_a_ring_counts(height: int, possible: b
     assert outcome.verdict is (Verdict.EQUAL if possible else Verdict.REFUSED), outcome.message
 
 
+@pytest.mark.parametrize("value", [0, 255])
+def test_image_channels_of_mean_zero_keep_their_ends_where_lanes_copy_them(value: int) -> None:
+    """A sum takes channel 1 into the lane of channel 0: nothing clips it on the way."""
+    build = RandomBuilder(np.random.default_rng(2), (3, 8, 8), (0, 0, 0))
+    first, rest = build.split("slices", "image", 1)
+    second, _ = build.split("more", rest, 1)
+    timing = DramTiming.of_board(load_board("ultra96v2"))
+    graph = build.graph("sums", [build.add("sum", first, second)], {})
+    case = Case("sums", "8x8x1", graph, np.full((3, 8, 8), value, np.uint8), timing, 90, "limits", "equal")
+    outcome = Fleet(("executor",), CI_CONFIGS).run(case)
+    assert outcome.verdict is Verdict.EQUAL, outcome.message
+
+
+def test_a_plan_begins_with_every_step_alone() -> None:
+    """What :func:`make_plan` gives without a planner is a program already."""
+    lowered = pair(7, 9)
+    plan = make_plan(place(lowered), lowered.outputs)
+    assert [(segment.start, segment.stop) for segment in plan.segments] == [(number, number + 1) for number in range(len(plan.steps))]
+
+
 @pytest.mark.parametrize("words", [(3, 2), (1, 4), (5, 5)], ids=str)
 def test_a_refusal_counts_the_free_words(words: tuple[int, int]) -> None:
     """All of them, in however many pieces: here before, between and behind two buffers, none of which is large enough."""

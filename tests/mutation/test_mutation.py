@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from hao.mutation.engine_jury import faulty_sources
-from hao.mutation.equivalent import reason_of
+from hao.mutation.equivalent import excused, reason_of, reasons
 from hao.mutation.mutant import Mutant, Verdict, interval, sample, text_digest
 from hao.mutation.python_faults import python_mutants
 from hao.mutation.python_runner import PythonJury, in_child
 from hao.mutation.rtl_runner import benches_of, judge_by_bench, judge_by_proof, proofs_of
-from hao.mutation.survey import SEED, Row, Table, counted, digest_of, files_of, sound_text
+from hao.mutation.survey import SEED, Row, Table, counted, digest_of, files_of, population, sound_text
 from hao.mutation.verilog_faults import verilog_mutants
 
 BENCHES = tuple({repr(bench): bench for file in files_of("rtl") for bench in benches_of(Path(file).stem)}.values())
@@ -52,6 +52,17 @@ def test_faults_of_verilog() -> None:
     found = [(mutant.line, mutant.kind, mutant.before) for mutant in verilog_mutants("m.sv", VERILOG)]
     assert (5, "comparison", "==") in found and (5, "dropped stall", " && ready_i") in found
     assert all(line == 5 for line, _, _ in found), "comments, headers and assertions are left alone"
+
+
+def test_every_reason_speaks_of_one_fault() -> None:
+    """One that speaks of two may be true of the first and hide the second."""
+    faults: dict[str, list[Mutant]] = {}
+    for target in ("reference", "compiler", "rtl"):
+        for mutant in population(target):
+            faults.setdefault(mutant.file, []).append(mutant)
+    assert {(file, part): len(excused(part, faults[file], sound_text(file))) for file, part, _ in reasons()} == {
+        (file, part): 1 for file, part, _ in reasons()
+    }
 
 
 def test_samples_and_intervals() -> None:
