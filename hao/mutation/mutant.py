@@ -74,7 +74,8 @@ def interval(seen: int, total: int) -> tuple[float, float]:
     share = seen / total
     middle = (share + _Z * _Z / (2 * total)) / (1 + _Z * _Z / total)
     half = _Z / (1 + _Z * _Z / total) * math.sqrt(share * (1 - share) / total + _Z * _Z / (4 * total * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # at either end the root is that of a square: what it rounds away must not leave the share outside
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def text_digest(text: str) -> str:

@@ -73,6 +73,8 @@ def test_samples_and_intervals() -> None:
     low, high = interval(95, 100)
     assert 0.88 < low < 0.95 < high < 0.99
     assert interval(0, 0) == (0.0, 1.0)
+    for total in range(1, 1200):
+        assert (interval(total, total)[1], interval(0, total)[0]) == (1.0, 0.0)
 
 
 def test_children_end_by_themselves() -> None:
