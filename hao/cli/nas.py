@@ -91,6 +91,11 @@ def _check(options: Options) -> SolverName:
         raise UsageError(f"there is no engine called {unknown[0]!r}", f"engines: {', '.join(SIMULATED)}; or none: --engines ''")
     if options.folds == 1:
         raise UsageError("one fold leaves nothing to train on", "give 0 for none, or at least 2")
+    if options.warm >= options.supernet_epochs:
+        raise UsageError(
+            f"--warm {options.warm} leaves no epoch of {options.supernet_epochs} to the other architectures",
+            f"give --supernet-epochs {options.warm + 1} or more, or --warm 0",
+        )
     if options.until and options.until not in STOPS:
         raise UsageError(f"there is no stage called {options.until!r} to stop behind", f"known: {', '.join(STOPS)}")
     return _SOLVERS[options.solver]

@@ -181,6 +181,7 @@ def test_a_board_too_small_is_refused_before_training(tmp_path: Path) -> None:
         (["--solver", "nosuch"], "there is no solver called 'nosuch'"),
         (["--engines", "nosuch"], "there is no engine called 'nosuch'"),
         (["--folds", "1"], "one fold leaves nothing to train on"),
+        (["--supernet-epochs", "3", "--warm", "3"], "--warm 3 leaves no epoch of 3 to the other architectures"),
         (["--pictures", "1,2"], "are not three numbers"),
         (["--until", "nosuch"], "no stage called 'nosuch'"),
         (["--device", "nosuch"], "cannot compute on 'nosuch'"),
