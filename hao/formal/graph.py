@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 FLIP_FLOPS: Mapping[str, int | None] = {"$_DFF_P_": None, "$_DFF_PN0_": 0, "$_DFF_PN1_": 1}
 """Cells that hold a bit, and what an asynchronous reset, active low, makes of it."""
 Bit = tuple[str, int]
 """A bit of a port, of a register or of a box's port: its name and index."""
+Literals: TypeAlias = Callable[[int | str], int]
+"""Literal of a net of a netlist."""
 
 
 @dataclass(slots=True)
@@ -121,18 +123,27 @@ class FlipFlop:
     value: int
 
 
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An instance of which only what goes in and out is looked at: its module, its parameters, the nets of its input ports."""
+
+    module: str
+    parameters: Mapping[str, Any]
+    inputs: Mapping[str, Sequence[int | str]]
+
+
 class Netlist:
     """A flat module of and-gates, inverters, flip-flops and boxes, as Yosys' ``write_json`` gives it.
 
     Attributes:
         outputs: nets of the output ports.
-        boxes: by name of the instance its module and the nets of its input ports.
+        boxes: by name of the instance its module, its parameters as Yosys writes them, and the nets of its input ports.
         registers: by name of their bit.
     """
 
     def __init__(self, module: Mapping[str, Any]) -> None:
         self.outputs: dict[str, list[int | str]] = {}
-        self.boxes: dict[str, tuple[str, dict[str, list[int | str]]]] = {}
+        self.boxes: dict[str, Box] = {}
         self.registers: dict[Bit, FlipFlop] = {}
         self._drivers: dict[int | str, tuple[str, Any]] = {}
         names: dict[int | str, Bit] = {}
@@ -157,7 +168,7 @@ class Netlist:
             self._drivers[pins["Q"][0]] = "register", bit
         else:
             ends = cell["port_directions"]
-            self.boxes[name] = kind, {port: bits for port, bits in pins.items() if ends[port] == "input"}
+            self.boxes[name] = Box(kind, cell["parameters"], {port: bits for port, bits in pins.items() if ends[port] == "input"})
             for port, bits in pins.items():
                 if ends[port] == "output":
                     self._drivers |= {bit: ("box", (f"{name}.{port}", index)) for index, bit in enumerate(bits)}
@@ -169,7 +180,7 @@ class Netlist:
             return (self.registers[what].reset,)
         return tuple(what) if kind in ("$_AND_", "$_NOT_") else ()
 
-    def literals(self, graph: Graph, state: Callable[[Bit], int], inputs: Mapping[Bit, int]) -> Callable[[int | str], int]:
+    def literals(self, graph: Graph, state: Callable[[Bit], int], inputs: Mapping[Bit, int]) -> Literals:
         """Literals of nets in ``graph``.
 
         Args:
@@ -199,7 +210,8 @@ class Netlist:
                 missing = [] if top in known else [each for each in self._needs(top) if each not in known]
                 waiting.extend(missing)
                 if not missing:
-                    known.setdefault(top, made(top)) if top not in known else None
+                    if top not in known:
+                        known[top] = made(top)
                     waiting.pop()
             return known[net]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from hao.engine.config import CI_CONFIGS
 from hao.synth.sources import PRIMITIVE, Sources
@@ -45,14 +45,15 @@ def valid_of(module: str, output: str, outputs: Sequence[str]) -> str | None:
     return None
 
 
-def below(sources: Sources, module: str) -> list[str]:
-    """Modules that ``module`` instantiates, all the way down, without itself."""
+def below(sources: Sources, module: str, boxes: Collection[str] = ()) -> list[str]:
+    """Modules that ``module`` instantiates, all the way down, without itself; of ``boxes`` not what is inside them."""
     used: set[str] = set()
     waiting = [module]
     while waiting:
         for inner in sources.instantiated(waiting.pop()) - used - {PRIMITIVE}:
             used.add(inner)
-            waiting.append(inner)
+            if inner not in boxes:
+                waiting.append(inner)
     return sorted(used)
 
 

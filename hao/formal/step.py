@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from hao.codegen.rtl import render_package, rtl_sources
-from hao.formal.graph import Bit, Graph, Netlist, pairs, word_of
-from hao.formal.modules import above, parameters_of, valid_of
+from hao.formal.graph import Bit, Graph, Literals, Netlist, pairs, word_of
+from hao.formal.modules import above, below, parameters_of, valid_of
 from hao.formal.prove import DUMMY, run_yosys
 from hao.resources import cache_folder
-from hao.synth.sources import PRIMITIVE, Sources
+from hao.synth.sources import Sources
 
 BOXES = frozenset({
     "hao_ram", "hao_mul_add", "hao_lut_multiplier", "hao_dsp_quad", "hao_dsp_row", "hao_dw_pair_tap", "hao_requant_dsp",
@@ -87,9 +87,9 @@ class Pair:
         a = self.sound.literals(graph, lambda bit: graph.leaf("state", bit), inputs)
         b = self.changed.literals(graph, lambda bit: graph.leaf("shadow" if bit[0] in shadows else "state", bit), inputs)
 
-        def after(net: Netlist, literal: object, bit: Bit) -> int:
+        def after(net: Netlist, literal: Literals, bit: Bit) -> int:
             each = net.registers[bit]
-            return graph.choose(literal(each.reset), literal(each.data), each.value)  # type: ignore[operator]
+            return graph.choose(literal(each.reset), literal(each.data), each.value)
 
         states, bad, parting = {started >> 1: 1}, [], set[Bit]()
         for bit in self.sound.registers:
@@ -108,15 +108,13 @@ class Pair:
         bad += self._boxes(graph, a, b)
         return graph, graph.any(bad), states, parting
 
-    def _boxes(self, graph: Graph, a: object, b: object) -> list[int]:
+    def _boxes(self, graph: Graph, a: Literals, b: Literals) -> list[int]:
         bad = []
-        for name, (kind, ports) in self.sound.boxes.items():
-            for port, nets in ports.items():
-                mine = [a(net) for net in nets]  # type: ignore[operator]
-                theirs = [b(net) for net in self.changed.boxes[name][1][port]]  # type: ignore[operator]
-                enable = ports[_MEMORY[port]] if kind == "hao_ram" and port in _MEMORY else ["1"]
-                when = graph.any(a(net) for net in enable)  # type: ignore[operator]
-                bad.append(graph.both(when, pairs(mine, theirs, graph)))
+        for name, box in self.sound.boxes.items():
+            for port, nets in box.inputs.items():
+                mine, theirs = [a(net) for net in nets], [b(net) for net in self.changed.boxes[name].inputs[port]]
+                enable = box.inputs[_MEMORY[port]] if box.module == "hao_ram" and port in _MEMORY else ["1"]
+                bad.append(graph.both(graph.any(map(a, enable)), pairs(mine, theirs, graph)))
         return bad
 
 
@@ -137,7 +135,7 @@ def _netlist(top: str, boxes: tuple[str, ...], config: str, texts: Mapping[str, 
     with tempfile.TemporaryDirectory(prefix="step-", dir=cache_folder()) as name:
         folder = Path(name)
         (folder / "package.sv").write_text(render_package(), encoding="utf-8")
-        files = [f"{each}.sv" for each in sorted({top, *_below(top, boxes)})]
+        files = [f"{each}.sv" for each in sorted({top, *below(Sources.load(), top, boxes)})]
         for file in files:
             (folder / file).write_text(texts[Path(file).stem], encoding="utf-8")
         words = " ".join(f"--blackboxed-module {box}" for box in boxes)
@@ -156,20 +154,11 @@ def _sound(top: str, boxes: tuple[str, ...], config: str) -> Netlist | None:
     return _netlist(top, boxes, config, _texts())
 
 
-def _below(top: str, boxes: Collection[str]) -> set[str]:
-    """Modules below ``top``, boxes included, but not what is inside them."""
-    sources, found, waiting = Sources.load(), set[str](), [top]
-    while waiting:
-        for inner in sources.instantiated(waiting.pop()) - found - {PRIMITIVE}:
-            found.add(inner)
-            waiting.extend([] if inner in boxes else [inner])
-    return found
-
-
 def _equal(folder: Path, top: str, sound: Netlist, changed: Netlist, seconds: int) -> bool:
     """Whether the changed module steps as the sound one, with as many shadows as that takes."""
-    if sound.boxes.keys() != changed.boxes.keys():
-        return False
+    kinds, others = ({name: (box.module, box.parameters) for name, box in net.boxes.items()} for net in (sound, changed))
+    if kinds != others:
+        return False  # nothing is known of a box but that its like does the same with the same inputs
     outputs = list(sound.outputs)
     valid = {name: when for name in outputs if (when := valid_of(top, name, outputs))}
     pair, shadows = Pair(sound, changed, valid), set[str]()
@@ -198,7 +187,7 @@ def same_steps(module: str, changed: str, config: str, seconds: int = 30, inside
         SynthesisError: Yosys refuses the sources.
     """
     top, changeable = inside or module, {module, *above(module)}
-    boxes = tuple(sorted((BOXES - changeable) & _below(top, BOXES - changeable)))
+    boxes = tuple(sorted((BOXES - changeable).intersection(below(Sources.load(), top, BOXES - changeable))))
     sound = _sound(top, boxes, config)
     other = _netlist(top, boxes, config, {**_texts(), module: changed}) if sound else None
     if sound is None or other is None:

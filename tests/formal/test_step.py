@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hao.errors import SynthesisError
-from hao.formal.graph import Graph, Netlist
+from hao.formal.graph import Box, Graph, Netlist
 from hao.formal.modules import comparable
 from hao.formal.step import same_steps
 from hao.mutation.mutant import Verdict
@@ -61,6 +61,7 @@ def test_a_netlist_with_a_reset_and_a_box() -> None:
     cell = {"type": "$_DFF_PN1_", "connections": {"C": [2], "D": [4], "Q": [5], "R": [3]}}
     box = {
         "type": "hao_ram",
+        "parameters": {"Latency": "1"},
         "connections": {"rd_en_i": [5], "rd_data_o": [4]},
         "port_directions": {"rd_en_i": "input", "rd_data_o": "output"},
     }
@@ -68,7 +69,7 @@ def test_a_netlist_with_a_reset_and_a_box() -> None:
     ports["y_o"] = {"direction": "output", "bits": [5]}
     names = {name: {"hide_name": 0, "bits": [bit]} for name, bit in (("on_q", 5), ("y_o", 5))}
     netlist = Netlist({"ports": ports, "cells": {"f": cell, "u_ram": box}, "netnames": names})
-    assert netlist.registers["on_q", 0].value == 1 and netlist.boxes == {"u_ram": ("hao_ram", {"rd_en_i": [5]})}
+    assert netlist.registers["on_q", 0].value == 1 and netlist.boxes == {"u_ram": Box("hao_ram", {"Latency": "1"}, {"rd_en_i": [5]})}
     graph = Graph()
     literal = netlist.literals(graph, lambda bit: graph.leaf("state", bit), {})
     reset, state = graph.leaf("port", ("rst_ni", 0)) >> 1, graph.leaf("state", ("on_q", 0)) >> 1
@@ -82,6 +83,11 @@ def test_a_register_that_is_loaded_before_it_is_read() -> None:
     assert same_steps("hao_burst", loaded, "8x8x1")
     sound = "active_q <= 1'b0;\n      last_q"
     assert not same_steps("hao_burst", changed("hao_burst", sound, sound.replace("1'b0", "1'b1")), "8x8x1")
+
+
+def test_a_box_with_other_parameters_is_another_box() -> None:
+    """Nothing that goes into the memory differs, but it answers a cycle later."""
+    assert not same_steps("hao_fifo_ram", changed("hao_fifo_ram", ".Latency(1)", ".Latency(2)"), "8x8x1")
 
 
 def test_shadows_hold_what_the_reset_left() -> None:
