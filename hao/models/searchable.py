@@ -58,10 +58,10 @@ class Family:
 
     def stem_widths(self, width: int) -> tuple[int, ...]:
         """Output channels of the stem's convolutions in a member of ``width``."""
-        return tuple(width if last else width // 2 for last in (*(False for _ in self.stem[1:]), True))
+        return (*(width // 2 for _ in self.stem[1:]), width)
 
-    def halved(self, side: int) -> tuple[int, ...]:
-        """``side`` of the picture behind each convolution of the stem, in pixels."""
+    def stem_sides(self, side: int) -> tuple[int, ...]:
+        """What each convolution of the stem leaves of a ``side`` of the picture, in pixels."""
         found = list[int]()
         for stride in self.stem:
             side = -(-side // stride)
@@ -206,7 +206,7 @@ def _multiplications(operator: Operator, width: int) -> int:
 def macs_of(architecture: Architecture, side: tuple[int, int] = (8, 8), family: Family = DIGITS) -> int:
     """Multiply-accumulates of one picture of ``side``, height and width in pixels."""
     width, (first, second, third) = architecture.width, architecture.blocks
-    rows, columns = (family.halved(each) for each in side)
+    rows, columns = (family.stem_sides(each) for each in side)
     outs = family.stem_widths(width)
     pairs = zip((family.channels, *outs), outs, rows, columns, strict=False)
     stem = sum(_TAPS * source * out * high * wide for source, out, high, wide in pairs)
